@@ -1,0 +1,83 @@
+"""Where this installation keeps its files and how much it may keep.  The one reader of the environment; knows no stage.
+
+Settings come from `config.yaml` in the user's configuration folder; the environment variable RETAC_HOME overrides
+its `home`.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from retac_node.errors import BadInput
+
+APPLICATION = "retac"
+ENVIRONMENT = "RETAC_HOME"
+
+
+@dataclass(frozen=True)
+class Config:
+    home: Path  # everything that can be made or fetched again
+    cache_limit_bytes: int = 20 * 10**9  # of `work`; the least recently used tasks go first
+
+    @property
+    def assets(self) -> Path:
+        """The folder of model files."""
+        return self.home / "assets"
+
+    @property
+    def work(self) -> Path:
+        """The folder of finished and unfinished tasks."""
+        return self.home / "work"
+
+
+def load(environment: Mapping[str, str] = os.environ, file: Path | None = None) -> Config:
+    """Reads the settings.  `file` None: the user's own, which may be absent.  Raises BadInput for one that is wrong."""
+    chosen = file if file is not None else user_folder("config", environment) / "config.yaml"
+    settings = read_settings(chosen, needed=file is not None)
+    home = environment.get(ENVIRONMENT) or settings.pop("home", None) or user_folder("cache", environment)
+    settings.pop("home", None)
+    return Config(home=Path(home).expanduser().absolute(), **settings)
+
+
+def read_settings(file: Path, needed: bool) -> dict[str, Any]:
+    """Gives the checked settings of one file; none when it is absent and not needed."""
+    try:
+        settings = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if needed:
+            raise BadInput(f"settings file {file} does not exist; give another path or leave it out") from None
+        return {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise BadInput(f"settings file {file} cannot be read: {' '.join(str(error).split())}") from None
+    return check_settings(settings if settings is not None else {}, file)
+
+
+def check_settings(settings: Any, file: Path) -> dict[str, Any]:
+    """Gives the settings back when every name and value is one we know."""
+    if not isinstance(settings, dict):
+        raise BadInput(f"settings file {file} is not a list of `name: value` lines; see the user guide")
+    if unknown := [str(key) for key in settings if key not in ("home", "cache_limit_bytes")]:
+        raise BadInput(f"settings file {file} has an unknown name '{unknown[0]}'; known are home, cache_limit_bytes")
+    if not isinstance(settings.get("home", ""), str):
+        raise BadInput(f"settings file {file}: home is not a folder; write the path in quotes")
+    limit = settings.get("cache_limit_bytes", 1)
+    if not isinstance(limit, int) or isinstance(limit, bool) or limit <= 0:
+        raise BadInput(f"settings file {file}: cache_limit_bytes is {limit!r}; give a whole number of bytes above 0")
+    return settings
+
+
+def user_folder(kind: str, environment: Mapping[str, str]) -> Path:
+    """Gives the platform's folder of this application for `kind` "cache" or "config"."""
+    if sys.platform == "win32":
+        parent = environment.get("LOCALAPPDATA" if kind == "cache" else "APPDATA")
+        return (Path(parent) if parent else Path.home()) / APPLICATION
+    if sys.platform == "darwin":
+        parts = ("Library", "Caches") if kind == "cache" else ("Library", "Application Support")
+        return Path.home().joinpath(*parts, APPLICATION)
+    chosen = environment.get(f"XDG_{kind.upper()}_HOME")
+    return (Path(chosen) if chosen else Path.home() / f".{kind}") / APPLICATION

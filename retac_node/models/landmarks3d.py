@@ -1,0 +1,62 @@
+"""How the head model and the landmark nets speak to each other: which landmark is trusted, which score is believed."""
+
+import numpy as np
+
+from retac_node.data import F32
+from retac_node.models.head import Head
+from retac_node.models.landmarker import BLENDSHAPES
+from retac_node.ops.solve import LandmarkBasis
+
+LANDMARKS = 478
+OVAL = [10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149]
+OVAL += [150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109]  # slides along the cheek as the head turns
+CHIN = [365, 379, 378, 400, 377, 152, 148, 176, 149, 150, 136]  # the part of it that shows the jaw
+INNER_LIPS = [78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95]  # a loop
+OUTER_LIPS = [61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146]
+LIPS = INNER_LIPS + OUTER_LIPS
+EYELIDS = [33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7]
+EYELIDS += [263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249]
+IRISES = list(range(468, 478))
+
+# The blendshape net reads some units as nearly nothing on any face; those scores say nothing (measured on rendered heads).
+UNREAD = ("cheekPuff", "noseSneer", "mouthDimple", "jawForward", "cheekSquint", "tongueOut", "jawLeft", "jawRight")
+# What landmarks alone cannot tell from a jaw that opens, or hardly see at all, is dear.
+DEAR = {"mouthUpperUp": 3.0, "mouthLowerDown": 2.0, "mouthClose": 2.0, "cheekPuff": 3.0, "jawForward": 3.0, "extra": 4.0}
+DEAR |= {"tongueOut": 30.0, "noseSneer": 2.0, "mouthShrug": 2.0}
+FREE = "extra"  # units with this prefix may be negative
+
+
+def landmark_basis(head: Head) -> LandmarkBasis:
+    """Samples the head at the 478 landmarks; those that do not lie on it get weight 0."""
+    weight = np.ones(LANDMARKS, np.float32)
+    weight[OVAL] = 0.1
+    weight[CHIN] = 0.4
+    weight[LIPS] = 2.0
+    weight[EYELIDS] = 1.5
+    weight[head.landmark_triangle < 0] = 0.0
+    dear = [next((price for prefix, price in DEAR.items() if name.startswith(prefix)), 1.0) for name in head.expression_names]
+    return LandmarkBasis(
+        mean=at_landmarks(head, head.mean),
+        identity=at_landmarks(head, head.identity),
+        expression=at_landmarks(head, head.expression),
+        weight=weight,
+        effort=np.array(dear, np.float32),
+        lower=np.array([-1.0 if name.startswith(FREE) else 0.0 for name in head.expression_names], np.float32),
+    )
+
+
+def at_landmarks(head: Head, values: F32) -> F32:
+    """Reads vertex values (..., V, C) at the landmarks -> (..., 478, C)."""
+    corners = head.triangles[np.maximum(head.landmark_triangle, 0)]  # (478, 3)
+    return np.einsum("...lkc,lk->...lc", values[..., corners, :], head.landmark_bary).astype(np.float32)
+
+
+def suggested(head: Head, blendshapes: F32) -> tuple[F32, F32]:
+    """Turns scores (T, 52) of the blendshape net into a prior (T, E) on activations and the trust in each (E,)."""
+    prior = np.zeros((len(blendshapes), len(head.expression_names)), np.float32)
+    trust = np.zeros(len(head.expression_names), np.float32)
+    for unit, name in enumerate(head.expression_names):
+        if name in BLENDSHAPES and not name.startswith(UNREAD):
+            prior[:, unit] = blendshapes[:, BLENDSHAPES.index(name)]
+            trust[unit] = 1.0
+    return prior, trust

@@ -1,0 +1,90 @@
+"""The memory: this person's own frames as windows of the plate, found by mouth shape and head pose.
+
+After the memory of Yi et al. 2020 (section 3.4), with frames for values instead of features.  Never trained.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from retac_node.data import F32, U8, Adapted, FaceTrack, Motion
+from retac_node.models.puppet import Ask, Rig, keys, places, source_places
+from retac_node.ops.retrieve import Choice, choose
+from retac_node.ops.window import cut
+
+MOST_PER_SECOND = 30  # frames of a faster clip are thinned out
+BLUR_COST = 0.05  # eye distances that a frame half as sharp as the median counts as further away
+
+
+@dataclass(frozen=True)
+class Memory:
+    frames: NDArray[np.int32]  # (M,) source frame numbers
+    rgb: NDArray[np.uint8]  # (M, h, w, 3), mapped from the file
+    cost: F32  # (M,) eye distances, for blur
+    keys: F32  # (M, K)
+    at: F32  # (M, V + 20, 3) the rig in each window
+
+
+def worth_holding(track: FaceTrack, fps: float, seconds: float) -> NDArray[np.int32]:
+    """Lists the source frames of the first `seconds` in which the face was seen."""
+    every = max(1, round(fps / MOST_PER_SECOND))
+    frames = np.arange(0, min(len(track.confidence), round(seconds * fps)), every)
+    return frames[track.confidence[frames] > 0].astype(np.int32)
+
+
+def sharpness(crop: U8, lips: F32) -> float:
+    """Gives the mean absolute Laplacian in the box of the lips (n, 2), crop pixels."""
+    low, high = np.floor(lips.min(0)).astype(int), np.ceil(lips.max(0)).astype(int) + 1
+    box = crop[max(low[1], 0) : high[1], max(low[0], 0) : high[0]]
+    if box.size == 0:
+        return 0.0
+    return float(np.abs(cv2.Laplacian(cv2.cvtColor(box, cv2.COLOR_RGB2GRAY), cv2.CV_32F)).mean())
+
+
+def blur_cost(sharp: F32) -> F32:
+    return (BLUR_COST * np.clip(np.log2(np.median(sharp) / np.maximum(sharp, 1e-3)), 0, 4)).astype(np.float32)
+
+
+def open_memory(rig: Rig, track: FaceTrack, adapted: Adapted) -> Memory:
+    with np.load(Path(adapted.folder) / "memory.npz", allow_pickle=False) as file:
+        frames, sharp = file["frames"], file["sharpness"]
+    rgb = np.load(Path(adapted.folder) / "memory.npy", mmap_mode="r", allow_pickle=False)
+    held = keys(rig, track.expression[frames], track.rotation[frames])
+    return Memory(frames, rgb, blur_cost(sharp), held, source_places(rig, track, frames))
+
+
+def choose_frames(rig: Rig, memory: Memory, motion: Motion, candidates: int) -> Choice:
+    """Finds the frames of the memory for the whole motion at once, so that a part of it is chosen as the whole is."""
+    return choose(keys(rig, motion.expression, motion.rotation), memory.keys, memory.frames, memory.cost, candidates)
+
+
+def ask(
+    rig: Rig, track: FaceTrack, memory: Memory, motion: Motion, choice: Choice, frames: NDArray[np.int32], plates: list[U8]
+) -> list[Ask]:
+    """Gathers what is needed to draw output frames (n,); `plates` are the windows at their source frames."""
+    source = motion.source_frame[frames]
+    at_plate = source_places(rig, track, source)
+    at_asked = places(
+        rig,
+        track,
+        motion.expression[frames],
+        motion.rotation[frames],
+        motion.translation[frames],
+        track.crop_from_frame[source],
+    )
+    asks = []
+    for n, u in enumerate(frames):
+        rows = choice.index[u]
+        own = tuple(np.asarray(memory.rgb[row]) for row in rows)
+        asks.append(Ask(plates[n], at_plate[n], at_asked[n], own, tuple(memory.at[row] for row in rows), choice.weight[u]))
+    return asks
+
+
+def window(plate: U8, track: FaceTrack, frame: int) -> U8:
+    """Cuts the face's window (h, w, 3) out of a source frame."""
+    return cut(plate, track.crop_from_frame[frame], track.crop_size)
+
+

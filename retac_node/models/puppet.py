@@ -1,0 +1,157 @@
+"""The person as something that can be drawn: their own frames, carried by the mesh to an asked shape and pose.
+
+Nothing here is trained.  The plate is carried too, so that jaw, cheeks and neck follow; away from the head it stays.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from retac_node.data import F32, U8, FaceTrack
+from retac_node.models.head import EYEBALL, SKIN, Head, posed, vertices
+from retac_node.models.landmarks3d import INNER_LIPS, LIPS, at_landmarks
+from retac_node.ops.carry import displacement, sample
+from retac_node.ops.geometry import project
+from retac_node.ops.raster import interpolate, rasterise
+from retac_node.ops.solve import EYE_DISTANCE
+from retac_node.ops.window import into_window
+
+PLUG_BEHIND = 0.002  # metres: the open mouth's patch lies this far behind the lips
+NECK_BELOW, NECK_BEHIND = 0.015, 0.06  # metres from the mouth's middle: where the jaw ends and the neck begins
+REACH = 0.45  # of the crop's half side: how far beyond the mesh the plate still gives way
+POSE_WEIGHT = 0.5  # eye distances that a radian of head turn counts in the choice of frames
+GAIN_LIMIT = 1.35  # colour match between two frames of one clip, either way
+THREADS = 2
+
+
+@dataclass(frozen=True)
+class Rig:
+    """The part of the head that carries pixels: skin without the neck, eyeballs, and a patch across the open mouth."""
+
+    triangles: NDArray[np.int32]  # (F', 3) into the V vertices followed by the 20 of the inner lips' loop
+    spoken: F32  # (V + 20, 1) [0, 1] how far speech rules the place
+    head: Head
+
+
+def rig(head: Head) -> Rig:
+    corner = len(head.mean)
+    drawn = np.isin(head.part, (SKIN, EYEBALL)) & ~neck(head)[head.triangles].any(1)
+    upper = [corner + i for i in range(11)]  # from one corner of the mouth over the upper lip to the other
+    lower = [corner + (20 - i) % 20 for i in range(11)]  # the same way over the lower lip
+    strip = [(upper[i], upper[i + 1], lower[i]) for i in range(10)] + [(upper[i + 1], lower[i + 1], lower[i]) for i in range(10)]
+    patch = np.array([t for t in strip if len(set(t)) == 3], np.int32)
+    spoken = np.concatenate([head.spoken, np.ones(20, np.float32)])[:, None]
+    return Rig(np.concatenate([head.triangles[drawn], patch]).astype(np.int32), spoken, head)
+
+
+def neck(head: Head) -> NDArray[np.bool_]:
+    """Marks the vertices (V,) below and behind the jaw: the plate's neck stretches there and is not carried rigidly."""
+    mouth = at_landmarks(head, head.mean)[INNER_LIPS].mean(0)
+    return (head.mean[:, 1] > mouth[1] + NECK_BELOW) & (head.mean[:, 2] > mouth[2] + NECK_BEHIND)
+
+
+def places(rig: Rig, track: FaceTrack, expression: F32, rotation: F32, translation: F32, crop_from_frame: F32) -> F32:
+    """Gives where the rig's vertices lie in each frame's window: (n, V + 20, 3), crop pixels and metres of depth."""
+    points = posed(vertices(rig.head, track.identity, expression), rotation, translation)  # (n, V, 3)
+    loop = at_landmarks(rig.head, points)[:, INNER_LIPS]  # (n, 20, 3)
+    loop[..., 2] += PLUG_BEHIND
+    seen = project(np.concatenate([points, loop], 1), track.focal, track.width, track.height).astype(np.float32)
+    return into_window(seen, crop_from_frame)
+
+
+def source_places(rig: Rig, track: FaceTrack, frames: NDArray[np.int32]) -> F32:
+    """The same for source frames (n,) as they were solved."""
+    return places(
+        rig, track, track.expression[frames], track.rotation[frames], track.translation[frames], track.crop_from_frame[frames]
+    )
+
+
+def keys(rig: Rig, expression: F32, rotation: F32) -> F32:
+    """Gives (n, K) vectors whose distance says how unlike two mouths are: lips at rest pose, and the head's turn.
+
+    In eye distances, root mean square over the lips.
+    """
+    basis = at_landmarks(rig.head, rig.head.expression)[:, LIPS].reshape(len(rig.head.expression), -1)  # (E, 40 * 3)
+    lips = expression @ basis / EYE_DISTANCE / np.sqrt(len(LIPS))
+    return np.concatenate([lips, rotation * POSE_WEIGHT], 1).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One frame to draw, in one window of the plate."""
+
+    plate: U8  # (h, w, 3) the window
+    at_plate: F32  # (V + 20, 3) the rig in it as solved
+    at_asked: F32  # (V + 20, 3) the rig as it shall be
+    own: tuple[U8, ...]  # (h, w, 3) the person's own frames to take the mouth from
+    at_own: tuple[F32, ...]  # (V + 20, 3) the rig in each
+    weight: F32  # (c,) of each, sums to 1
+
+
+@dataclass(frozen=True)
+class Drawn:
+    rgb: U8  # (h, w, 3)
+    mask: U8  # (h, w) 255 where the picture differs from the plate
+    spoken: U8  # (h, w) 255 where the person's own frames rule, 0 where the carried plate does
+
+
+def draw(rig: Rig, asks: list[Ask]) -> list[Drawn]:
+    """Draws frames in parallel; the result of each depends on its own Ask alone."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(lambda ask: draw_one(rig, ask), asks))
+
+
+def draw_one(rig: Rig, ask: Ask) -> Drawn:
+    height, width = ask.plate.shape[:2]
+    raster = rasterise(ask.at_asked, rig.triangles, height, width)
+    drawn = (raster.triangle >= 0).astype(np.float32)
+    field = displacement(raster, rig.triangles, ask.at_plate[:, :2], REACH * width / 2)
+    field *= border(height, width)[..., None]
+    base = sample(ask.plate, field).astype(np.float32)
+    spoken = mouth_weight(interpolate(raster, rig.triangles, rig.spoken)[..., 0], drawn)
+    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32) + 0.5
+    here = np.stack([columns, rows], -1)
+    mouth = np.zeros_like(base)
+    for picture, at, weight in zip(ask.own, ask.at_own, ask.weight, strict=True):
+        carried = interpolate(raster, rig.triangles, np.ascontiguousarray(at[:, :2])) - here
+        mouth += weight * sample(picture, carried * drawn[..., None]).astype(np.float32)
+    mouth *= gain(base, mouth, spoken, drawn)
+    blended = base + (mouth - base) * spoken[..., None]
+    moved = np.clip(np.hypot(field[..., 0], field[..., 1]) * 2.5 - 0.25, 0, 1)  # from a tenth of a pixel on
+    mask = np.maximum(spoken, cv2.GaussianBlur(moved, (0, 0), 2.0) * border(height, width))
+    return Drawn(as_bytes(blended), as_bytes(mask * 255), as_bytes(spoken * 255))
+
+
+def mouth_weight(spoken: F32, drawn: F32) -> F32:
+    """Feathers the spoken region (h, w) and keeps it off the silhouette, where two frames never quite agree."""
+    soft = 0.012 * len(spoken)
+    inner = cv2.erode(drawn, np.ones((3, 3), np.uint8), iterations=max(1, round(soft)))
+    return cv2.GaussianBlur(spoken, (0, 0), soft) * cv2.GaussianBlur(inner, (0, 0), soft) * drawn
+
+
+def gain(base: F32, mouth: F32, spoken: F32, drawn: F32) -> F32:
+    """Gives a smooth (h, w, 3) factor that brings `mouth` to the colour `base` has around it."""
+    ring = (4 * spoken * (1 - spoken) * drawn)[..., None] + 1e-4
+    wide = 0.06 * len(spoken)
+    ratio = (blur(base * ring, wide) + 1) / (blur(mouth * ring, wide) + 1)
+    return np.clip(ratio, 1 / GAIN_LIMIT, GAIN_LIMIT)
+
+
+def blur(picture: F32, sigma: float) -> F32:
+    """Blurs widely at a quarter of the resolution."""
+    height, width = picture.shape[:2]
+    small = cv2.resize(picture, (width // 4, height // 4), interpolation=cv2.INTER_AREA)
+    return cv2.resize(cv2.GaussianBlur(small, (0, 0), sigma / 4), (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def border(height: int, width: int) -> F32:
+    """Gives (h, w) weights that fall to 0 at the window's edge, so that it never shows."""
+    ramps = [np.clip(np.minimum(np.arange(n), np.arange(n)[::-1]) / (0.06 * n), 0, 1) for n in (height, width)]
+    return np.minimum.outer(ramps[0], ramps[1]).astype(np.float32)
+
+
+def as_bytes(picture: F32) -> U8:
+    return np.clip(np.rint(picture), 0, 255).astype(np.uint8)

@@ -1,0 +1,134 @@
+"""Puts finished patches into the plate and writes the mp4, and a PNG sequence where asked.
+
+Holds one frame at a time, and never alters a pixel outside the mattes or a sample outside the slot.
+"""
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from retac_shared.options import EncodeOptions
+
+from retac_node import media
+from retac_node.data import F32, U8, Clip, Motion, Patches, Speech, Video
+from retac_node.engine.stage import Context
+from retac_node.errors import BadInput
+
+FADE_SECONDS = 0.01
+PNG_THREADS = 2
+
+
+def run(
+    ctx: Context, options: EncodeOptions, clip: Clip, speech: Speech, motion: Motion, patches: tuple[Patches, ...]
+) -> Video:
+    """Writes video.mp4, and frames/000000.png onwards where asked, into the task's folder.
+
+    Without a slot the video is the U output frames with the speech.  With slot (a, b) it is the whole clip with frames
+    a..b-1 and their sound replaced.  Raises BadInput for a slot outside the clip, OutOfSpace for a full disk.
+    """
+    path = ctx.source(clip.sha256)
+    first, shown = written_frames(options, clip, motion)
+    sound = speech_alone(speech) if options.slot is None else speech_in_place(path, clip, speech, options.slot)
+    finished = pasted(media.frames_at(path, clip, shown), patches, first)
+    if options.frames:
+        finished = also_as_png(finished, ctx.folder / "frames")
+    aside = ctx.folder / "video.part.mp4"
+    count = media.write_video(
+        aside,
+        ctx.track(finished, len(shown), "writing the video"),
+        clip.fps,
+        clip.width,
+        clip.height,
+        sound,
+        media.AAC_RATE,
+        options.crf,
+        credits(clip, options.consent),
+    )
+    os.replace(aside, ctx.folder / "video.mp4")
+    return Video(str(ctx.folder), "video.mp4", "frames" if options.frames else "", count)
+
+
+def written_frames(options: EncodeOptions, clip: Clip, motion: Motion) -> tuple[int, list[int]]:
+    """Gives which written frame output frame 0 is, and the source frame behind each written frame."""
+    behind = [int(frame) for frame in motion.source_frame]
+    if options.slot is None:
+        return 0, behind
+    start, stop = options.slot
+    if not 0 <= start < stop <= len(clip.times):
+        raise BadInput(f"frames {start} to {stop} are not in {clip.name}, which has {len(clip.times)}; move the range")
+    assert len(behind) == stop - start, f"{len(behind)} output frames for a slot of {stop - start}"
+    return start, [*range(start), *behind, *range(stop, len(clip.times))]
+
+
+def pasted(plates: Iterable[U8], patches: tuple[Patches, ...], first: int) -> Iterator[U8]:
+    """Yields each plate, (H, W, 3), with the patch of its output frame in it where there is one."""
+    place = {chunk.start + n + first: (chunk, n) for chunk in patches for n in range(len(chunk.rgb))}
+    for written, plate in enumerate(plates):
+        if written in place:
+            chunk, n = place[written]
+            paste(plate, chunk.corner[n], chunk.rgb[n], chunk.matte[n, 0])
+        yield plate
+
+
+def paste(plate: U8, corner: np.ndarray, rgb: U8, matte: U8) -> None:
+    """Overwrites the plate (H, W, 3) with rgb (3, h, w) where matte (h, w) > 0; what hangs over the edge is cut."""
+    height, width = matte.shape
+    left, top = int(corner[0]), int(corner[1])
+    x, y = max(0, -left), max(0, -top)  # patch pixels beyond the plate's left and upper edge
+    seen = plate[max(0, top) : max(0, top + height), max(0, left) : max(0, left + width)]  # (h', w', 3), a view
+    window = slice(y, y + seen.shape[0]), slice(x, x + seen.shape[1])
+    inside = matte[window] > 0  # (h', w')
+    seen[inside] = rgb.transpose(1, 2, 0)[window][inside]
+
+
+def speech_alone(speech: Speech) -> F32:
+    return media.resampled(speech.samples, speech.rate, media.AAC_RATE)
+
+
+def speech_in_place(path: Path, clip: Clip, speech: Speech, slot: tuple[int, int]) -> F32:
+    """Gives the clip's own sound, (N, C) at 48 kHz, with the slot's part replaced by the speech."""
+    own, rate = media.read_channels(path)
+    start, stop, length = (round(frame / clip.fps * media.AAC_RATE) for frame in (*slot, len(clip.times)))
+    own = fitted(media.resampled(own, rate, media.AAC_RATE), length)
+    line = fitted(speech_alone(speech)[:, None], stop - start)  # (stop - start, 1)
+    own[start:stop] = crossfaded(own[start:stop], line, round(FADE_SECONDS * media.AAC_RATE))
+    return own
+
+
+def crossfaded(own: F32, line: F32, fade: int) -> F32:
+    """Fades from `own` (n, C) to `line` (n, 1) over the first `fade` samples and back over the last."""
+    edge = np.minimum(np.arange(len(own)), np.arange(len(own))[::-1])  # samples from the nearer end
+    weight = np.clip(edge / fade, 0, 1).astype(np.float32)[:, None]  # (n, 1)
+    return own * (1 - weight) + line * weight
+
+
+def fitted(samples: F32, length: int) -> F32:
+    """Cuts (n, C) or pads it with silence to (length, C)."""
+    result = np.zeros((length, samples.shape[1]), np.float32)
+    result[: len(samples)] = samples[:length]
+    return result
+
+
+def also_as_png(frames: Iterable[U8], folder: Path) -> Iterator[U8]:
+    """Passes the frames on and writes each as PNG meanwhile; at most four wait."""
+    folder.mkdir(exist_ok=True)
+    waiting: deque[Future[None]] = deque()
+    with ThreadPoolExecutor(PNG_THREADS) as pool:
+        for index, rgb in enumerate(frames):
+            waiting.append(pool.submit(media.write_png, folder / f"{index:06d}.png", rgb))
+            if len(waiting) > 2 * PNG_THREADS:
+                waiting.popleft().result()
+            yield rgb
+        for future in waiting:
+            future.result()
+
+
+def credits(clip: Clip, consent: str) -> dict[str, str]:
+    """Gives the metadata that every written video carries."""
+    comment = "Synthetic: the speech and the mouth in this video were generated with Re-TTAC."
+    if consent:
+        comment += f" Consent: {consent}"
+    return {"title": f"{clip.name}, re-voiced with Re-TTAC", "comment": comment}
