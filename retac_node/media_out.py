@@ -137,7 +137,7 @@ class SoundTrack:
 
 def write_png(path: Path, rgb: U8) -> None:
     """Writes one (H, W, 3) u8 RGB picture without loss.  Raises OutOfSpace when the disk is full."""
-    done, data = cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 2])
+    done, data = cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
     assert done, f"a picture of {rgb.shape} {rgb.dtype} cannot be written as PNG"
     try:
         path.write_bytes(data.tobytes())

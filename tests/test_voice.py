@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from retac_shared.options import VoiceOptions
 
-from retac_node import assets
+from retac_node import assets, media
 from retac_node.data import Clip, Speech, Timed
 from retac_node.engine.stage import Context
 from retac_node.errors import BadInput
@@ -37,8 +37,7 @@ def silence(seconds: float) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def jfk() -> Clip:
-    samples, rate = soundfile.read(JFK, dtype="float32")
-    return clip_of(samples, rate)
+    return clip_of(*media.read_audio(JFK))
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +193,7 @@ def test_a_speaker_is_nearer_to_himself_than_to_another(jfk: Clip) -> None:
     half = len(jfk.audio) // 2
     one, two = (speaker.embed(part, jfk.audio_rate) for part in (jfk.audio[:half], jfk.audio[half:]))
     other_file = next((MATERIAL / "speech" / "librispeech").rglob("*.flac"))
-    samples, rate = soundfile.read(other_file, dtype="float32")
+    samples, rate = media.read_audio(other_file)
     assert speaker.similarity(one, two) > speaker.similarity(one, speaker.embed(samples, rate)) + 0.1
 
 

