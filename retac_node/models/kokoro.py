@@ -29,7 +29,7 @@ LEAD = -3 * FRAME / RATE  # seconds: the sound comes three frames before the tok
 # The model's number for each symbol that English text can produce.
 SYMBOLS = {
     ";": 1, ":": 2, ",": 3, ".": 4, "!": 5, "?": 6, "—": 9, "…": 10, '"': 11, "(": 12, ")": 13, "“": 14, "”": 15,
-    " ": 16, "A": 24, "I": 25, "O": 31, "W": 39, "Y": 41, "ᵊ": 42, "a": 43, "b": 44, "d": 46, "e": 47, "f": 48,
+    " ": 16, "A": 24, "I": 25, "O": 31, "T": 36, "W": 39, "Y": 41, "ᵊ": 42, "a": 43, "b": 44, "d": 46, "e": 47, "f": 48,
     "h": 50, "i": 51, "j": 52, "k": 53, "l": 54, "m": 55, "n": 56, "o": 57, "p": 58, "s": 61, "t": 62, "u": 63,
     "v": 64, "w": 65, "z": 68, "ɑ": 69, "ɐ": 70, "æ": 72, "ɔ": 76, "ð": 81, "ʤ": 82, "ə": 83, "ɛ": 86, "ɜ": 87,
     "ɡ": 92, "ɪ": 102, "ŋ": 112, "θ": 119, "ɹ": 123, "ɾ": 125, "ʃ": 131, "ʧ": 133, "ʊ": 135, "ʌ": 138, "ʒ": 147,
@@ -107,7 +107,7 @@ def speak(
     offset = 0.0
     for piece in track(pieces):
         part = speak_pass(session, styles, piece, speed, pitch)
-        mark = piece[-1].symbols.rstrip("“”\"() ")[-1:]
+        mark = piece[-1].symbols.rstrip('“”"() ')[-1:]
         pause = np.zeros(int(PAUSES.get(mark, 0.05) / speed * RATE), np.float32)
         samples += [part.samples, pause]
         words += shifted(part.words, offset)

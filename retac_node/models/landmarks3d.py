@@ -16,12 +16,21 @@ OUTER_LIPS = [61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 31
 LIPS = INNER_LIPS + OUTER_LIPS
 EYELIDS = [33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7]
 EYELIDS += [263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249]
+BROWS = [70, 63, 105, 66, 107, 55, 65, 52, 53, 46, 300, 293, 334, 296, 336, 285, 295, 282, 283, 276]
 IRISES = list(range(468, 478))
+TELLING = LIPS + EYELIDS + BROWS + IRISES + CHIN
 
 # The blendshape net reads some units as nearly nothing on any face; those scores say nothing (measured on rendered heads).
 UNREAD = ("cheekPuff", "noseSneer", "mouthDimple", "jawForward", "cheekSquint", "tongueOut", "jawLeft", "jawRight")
 # What landmarks alone cannot tell from a jaw that opens, or hardly see at all, is dear.
-DEAR = {"mouthUpperUp": 3.0, "mouthLowerDown": 2.0, "mouthClose": 2.0, "cheekPuff": 3.0, "jawForward": 3.0, "extra": 4.0}
+DEAR = {
+    "mouthUpperUp": 3.0,
+    "mouthLowerDown": 2.0,
+    "mouthClose": 2.0,
+    "cheekPuff": 3.0,
+    "jawForward": 3.0,
+    "extra": 4.0,
+}
 DEAR |= {"tongueOut": 30.0, "noseSneer": 2.0, "mouthShrug": 2.0}
 FREE = "extra"  # units with this prefix may be negative
 
@@ -34,12 +43,20 @@ def landmark_basis(head: Head) -> LandmarkBasis:
     weight[LIPS] = 2.0
     weight[EYELIDS] = 1.5
     weight[head.landmark_triangle < 0] = 0.0
-    dear = [next((price for prefix, price in DEAR.items() if name.startswith(prefix)), 1.0) for name in head.expression_names]
+    keep = weight > 0
+    plain = np.setdiff1d(np.arange(LANDMARKS), TELLING)
+    keep[np.delete(plain, np.s_[::3])] = False  # the smooth rest of the skin says little that a third of it does not
+    index = np.flatnonzero(keep)
+    dear = [
+        next((price for prefix, price in DEAR.items() if name.startswith(prefix)), 1.0)
+        for name in head.expression_names
+    ]
     return LandmarkBasis(
-        mean=at_landmarks(head, head.mean),
-        identity=at_landmarks(head, head.identity),
-        expression=at_landmarks(head, head.expression),
-        weight=weight,
+        mean=at_landmarks(head, head.mean)[index],
+        identity=at_landmarks(head, head.identity)[:, index],
+        expression=at_landmarks(head, head.expression)[:, index],
+        weight=weight[index],
+        index=index,
         effort=np.array(dear, np.float32),
         lower=np.array([-1.0 if name.startswith(FREE) else 0.0 for name in head.expression_names], np.float32),
     )

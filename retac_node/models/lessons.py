@@ -67,24 +67,26 @@ def prepare(rig: Rig, box: MouthBox, memory: Memory, asks: Iterable[Ask], choice
             spoken.append(region)
             truth.append(box.take(ask.plate, ask.at_asked).transpose(2, 0, 1))
     own = memory_crops(box, memory)
-    return Lessons(*(np.stack(part) for part in (drawn, hidden, spoken, truth)), choice.index[:, :READ], choice.weight, own)
+    read = choice.index[:, :READ]
+    return Lessons(np.stack(drawn), np.stack(hidden), np.stack(spoken), np.stack(truth), read, choice.weight, own)
 
 
 def take(box: MouthBox, drawn: Drawn, ask: Ask) -> tuple[U8, U8, U8]:
     """Gives a drawing's mouth (3, s, s), the plate around it with the mouth black (3, s, s), and where that is (1, s, s)."""
-    region = box.take(drawn.spoken, ask.at_asked)
-    plate = box.take(ask.plate, ask.at_asked) * (1 - region[..., None] / 255.0)
-    return (
-        box.take(drawn.rgb, ask.at_asked).transpose(2, 0, 1),
-        plate.astype(np.uint8).transpose(2, 0, 1),
-        region[None],
-    )
+    return mouth(box, drawn.rgb, drawn.spoken, ask.plate, ask.at_asked)
+
+
+def mouth(box: MouthBox, rgb: U8, spoken: U8, plate: U8, at: F32) -> tuple[U8, U8, U8]:
+    """The same from a crop's picture and plate (h, w, 3), region (h, w) and rig (V + 20, 3)."""
+    region = box.take(spoken, at)
+    hidden = (box.take(plate, at) * (1 - region[..., None] / np.float32(255))).astype(np.uint8)
+    return box.take(rgb, at).transpose(2, 0, 1), hidden.transpose(2, 0, 1), region[None]
 
 
 def memory_crops(box: MouthBox, memory: Memory) -> NDArray[np.uint8]:
-    return np.stack([box.take_small(np.asarray(rgb), at) for rgb, at in zip(memory.rgb, memory.at, strict=True)]).transpose(
-        0, 3, 1, 2
-    )
+    return np.stack(
+        [box.take_small(np.asarray(rgb), at) for rgb, at in zip(memory.rgb, memory.at, strict=True)]
+    ).transpose(0, 3, 1, 2)
 
 
 def seen(before: F32, now: F32, after: F32, hidden: F32, spoken: F32) -> Tensor:

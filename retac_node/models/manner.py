@@ -24,7 +24,9 @@ class Manner:
     match: float  # correlation of predicted and solved mouths on the clip's own sound
 
 
-def predict(net: MotionNet, samples: F32, rate: int, phonemes: tuple[Timed, ...], fps: float, frames: int) -> tuple[F32, F32]:
+def predict(
+    net: MotionNet, samples: F32, rate: int, phonemes: tuple[Timed, ...], fps: float, frames: int
+) -> tuple[F32, F32]:
     """Gives units (U, K) about the mean and pose (U, 6) in deviations, at the frame rate."""
     sound = heard(samples, rate)
     with torch.inference_mode():
@@ -57,7 +59,8 @@ def learn(predicted: F32, solved: F32, track: FaceTrack, frames: np.ndarray) -> 
 
 
 def save_manner(path: Path, manner: Manner) -> None:
-    np.savez(path, **{name: np.asarray(value) for name, value in vars(manner).items()})
+    with open(path, "wb") as file:
+        np.savez(file, allow_pickle=False, **{name: np.asarray(value) for name, value in vars(manner).items()})
 
 
 def load_manner(path: Path) -> Manner:

@@ -3,6 +3,7 @@
 After the memory of Yi et al. 2020 (section 3.4), with frames for values instead of features.  Never trained.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from retac_node.data import F32, U8, Adapted, FaceTrack, Motion
-from retac_node.models.puppet import Ask, Rig, keys, places, source_places
+from retac_node import media
+from retac_node.data import F32, U8, Adapted, Clip, FaceTrack, Motion
+from retac_node.models.puppet import THREADS, Ask, Drawn, Rig, draw, keys, places, source_places
 from retac_node.ops.retrieve import Choice, choose
 from retac_node.ops.window import cut
 
@@ -62,29 +64,54 @@ def choose_frames(rig: Rig, memory: Memory, motion: Motion, candidates: int) -> 
 
 
 def ask(
-    rig: Rig, track: FaceTrack, memory: Memory, motion: Motion, choice: Choice, frames: NDArray[np.int32], plates: list[U8]
+    rig: Rig,
+    track: FaceTrack,
+    memory: Memory,
+    motion: Motion,
+    choice: Choice,
+    frames: NDArray[np.int32],
+    plates: list[U8],
 ) -> list[Ask]:
     """Gathers what is needed to draw output frames (n,); `plates` are the windows at their source frames."""
     source = motion.source_frame[frames]
     at_plate = source_places(rig, track, source)
-    at_asked = places(
-        rig,
-        track,
-        motion.expression[frames],
-        motion.rotation[frames],
-        motion.translation[frames],
-        track.crop_from_frame[source],
-    )
+    at_asked = asked_places(rig, track, motion, frames)
     asks = []
     for n, u in enumerate(frames):
         rows = choice.index[u]
         own = tuple(np.asarray(memory.rgb[row]) for row in rows)
-        asks.append(Ask(plates[n], at_plate[n], at_asked[n], own, tuple(memory.at[row] for row in rows), choice.weight[u]))
+        asks.append(
+            Ask(plates[n], at_plate[n], at_asked[n], own, tuple(memory.at[row] for row in rows), choice.weight[u])
+        )
     return asks
+
+
+def asked_places(rig: Rig, track: FaceTrack, motion: Motion, frames: NDArray[np.int32]) -> F32:
+    """Gives where the rig shall be in output frames (n,), in the windows of their source frames: (n, V + 20, 3)."""
+    crops = track.crop_from_frame[motion.source_frame[frames]]
+    return places(rig, track, motion.expression[frames], motion.rotation[frames], motion.translation[frames], crops)
+
+
+def perform(
+    path: Path,
+    clip: Clip,
+    track: FaceTrack,
+    rig: Rig,
+    memory: Memory,
+    motion: Motion,
+    choice: Choice,
+    frames: Sequence[int],
+) -> Iterator[tuple[Ask, Drawn]]:
+    """Draws output frames of the motion, with the plate's pictures read as they are needed."""
+    numbers = np.asarray(frames, np.int32)
+    plates = media.frames_at(path, clip, motion.source_frame[numbers].tolist())
+    for first in range(0, len(numbers), THREADS):
+        batch = numbers[first : first + THREADS]
+        windows = [window(next(plates), track, int(source)) for source in motion.source_frame[batch]]
+        asks = ask(rig, track, memory, motion, choice, batch, windows)
+        yield from zip(asks, draw(rig, asks), strict=True)
 
 
 def window(plate: U8, track: FaceTrack, frame: int) -> U8:
     """Cuts the face's window (h, w, 3) out of a source frame."""
     return cut(plate, track.crop_from_frame[frame], track.crop_size)
-
-

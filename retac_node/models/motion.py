@@ -56,7 +56,11 @@ def save_motion_net(path: Path, net: MotionNet) -> None:
     save_file(
         {name: value.half().contiguous() for name, value in net.state_dict().items()},
         path,
-        {"units": json.dumps(net.config.units), "hidden": str(net.config.hidden), "embedding": str(net.config.embedding)},
+        {
+            "units": json.dumps(net.config.units),
+            "hidden": str(net.config.hidden),
+            "embedding": str(net.config.embedding),
+        },
     )
 
 

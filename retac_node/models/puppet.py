@@ -3,6 +3,7 @@
 Nothing here is trained.  The plate is carried too, so that jaw, cheeks and neck follow; away from the head it stays.
 """
 
+import functools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -13,9 +14,9 @@ from numpy.typing import NDArray
 from retac_node.data import F32, U8, FaceTrack
 from retac_node.models.head import EYEBALL, SKIN, Head, posed, vertices
 from retac_node.models.landmarks3d import INNER_LIPS, LIPS, at_landmarks
-from retac_node.ops.carry import displacement, sample
+from retac_node.ops.carry import centres, displacement, sample
 from retac_node.ops.geometry import project
-from retac_node.ops.raster import interpolate, rasterise
+from retac_node.ops.raster import Raster, interpolate, rasterise
 from retac_node.ops.solve import EYE_DISTANCE
 from retac_node.ops.window import into_window
 
@@ -41,7 +42,9 @@ def rig(head: Head) -> Rig:
     drawn = np.isin(head.part, (SKIN, EYEBALL)) & ~neck(head)[head.triangles].any(1)
     upper = [corner + i for i in range(11)]  # from one corner of the mouth over the upper lip to the other
     lower = [corner + (20 - i) % 20 for i in range(11)]  # the same way over the lower lip
-    strip = [(upper[i], upper[i + 1], lower[i]) for i in range(10)] + [(upper[i + 1], lower[i + 1], lower[i]) for i in range(10)]
+    strip = [(upper[i], upper[i + 1], lower[i]) for i in range(10)] + [
+        (upper[i + 1], lower[i + 1], lower[i]) for i in range(10)
+    ]
     patch = np.array([t for t in strip if len(set(t)) == 3], np.int32)
     spoken = np.concatenate([head.spoken, np.ones(20, np.float32)])[:, None]
     return Rig(np.concatenate([head.triangles[drawn], patch]).astype(np.int32), spoken, head)
@@ -65,7 +68,12 @@ def places(rig: Rig, track: FaceTrack, expression: F32, rotation: F32, translati
 def source_places(rig: Rig, track: FaceTrack, frames: NDArray[np.int32]) -> F32:
     """The same for source frames (n,) as they were solved."""
     return places(
-        rig, track, track.expression[frames], track.rotation[frames], track.translation[frames], track.crop_from_frame[frames]
+        rig,
+        track,
+        track.expression[frames],
+        track.rotation[frames],
+        track.translation[frames],
+        track.crop_from_frame[frames],
     )
 
 
@@ -91,6 +99,9 @@ class Ask:
     weight: F32  # (c,) of each, sums to 1
 
 
+Part = tuple[slice, slice]  # rows and columns of a window
+
+
 @dataclass(frozen=True)
 class Drawn:
     rgb: U8  # (h, w, 3)
@@ -110,19 +121,41 @@ def draw_one(rig: Rig, ask: Ask) -> Drawn:
     drawn = (raster.triangle >= 0).astype(np.float32)
     field = displacement(raster, rig.triangles, ask.at_plate[:, :2], REACH * width / 2)
     field *= border(height, width)[..., None]
-    base = sample(ask.plate, field).astype(np.float32)
+    picture = sample(ask.plate, field)
     spoken = mouth_weight(interpolate(raster, rig.triangles, rig.spoken)[..., 0], drawn)
-    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32) + 0.5
-    here = np.stack([columns, rows], -1)
-    mouth = np.zeros_like(base)
-    for picture, at, weight in zip(ask.own, ask.at_own, ask.weight, strict=True):
-        carried = interpolate(raster, rig.triangles, np.ascontiguousarray(at[:, :2])) - here
-        mouth += weight * sample(picture, carried * drawn[..., None]).astype(np.float32)
-    mouth *= gain(base, mouth, spoken, drawn)
-    blended = base + (mouth - base) * spoken[..., None]
+    part = box_of(spoken)
+    if part is not None:
+        base = picture[part].astype(np.float32)
+        mouth = own_mouth(rig, ask, part_of(raster, part), part)
+        mouth *= gain(base, mouth, spoken[part], drawn[part], len(spoken))
+        picture[part] = as_bytes(base + (mouth - base) * spoken[part][..., None])
     moved = np.clip(np.hypot(field[..., 0], field[..., 1]) * 2.5 - 0.25, 0, 1)  # from a tenth of a pixel on
     mask = np.maximum(spoken, cv2.GaussianBlur(moved, (0, 0), 2.0) * border(height, width))
-    return Drawn(as_bytes(blended), as_bytes(mask * 255), as_bytes(spoken * 255))
+    return Drawn(picture, as_bytes(mask * 255), as_bytes(spoken * 255))
+
+
+def own_mouth(rig: Rig, ask: Ask, raster: Raster, part: Part) -> F32:
+    """Mixes the person's own frames, carried to the asked shape, over a part of the window -> (h', w', 3) [0, 255]."""
+    height, width = raster.triangle.shape
+    here = centres(height, width) + np.array([part[1].start, part[0].start], np.float32)
+    drawn = (raster.triangle >= 0)[..., None]
+    mouth = np.zeros((height, width, 3), np.float32)
+    for picture, at, weight in zip(ask.own, ask.at_own, ask.weight, strict=True):
+        carried = interpolate(raster, rig.triangles, np.ascontiguousarray(at[:, :2])) - here
+        mouth += weight * sample(picture, carried * drawn, (part[1].start, part[0].start)).astype(np.float32)
+    return mouth
+
+
+def box_of(weight: F32) -> Part | None:
+    """Finds the rows and columns of a window (h, w) that hold all weight; None where there is none."""
+    rows, columns = (np.flatnonzero((weight > 1 / 512).any(axis)) for axis in (1, 0))
+    if len(rows) == 0:
+        return None
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def part_of(raster: Raster, part: Part) -> Raster:
+    return Raster(raster.triangle[part].copy(), raster.bary[part].copy(), raster.depth[part].copy())
 
 
 def mouth_weight(spoken: F32, drawn: F32) -> F32:
@@ -132,10 +165,10 @@ def mouth_weight(spoken: F32, drawn: F32) -> F32:
     return cv2.GaussianBlur(spoken, (0, 0), soft) * cv2.GaussianBlur(inner, (0, 0), soft) * drawn
 
 
-def gain(base: F32, mouth: F32, spoken: F32, drawn: F32) -> F32:
-    """Gives a smooth (h, w, 3) factor that brings `mouth` to the colour `base` has around it."""
+def gain(base: F32, mouth: F32, spoken: F32, drawn: F32, size: int) -> F32:
+    """Gives a smooth (h', w', 3) factor that brings `mouth` to the colour `base` has around it; the window has `size`."""
     ring = (4 * spoken * (1 - spoken) * drawn)[..., None] + 1e-4
-    wide = 0.06 * len(spoken)
+    wide = 0.06 * size
     ratio = (blur(base * ring, wide) + 1) / (blur(mouth * ring, wide) + 1)
     return np.clip(ratio, 1 / GAIN_LIMIT, GAIN_LIMIT)
 
@@ -143,10 +176,11 @@ def gain(base: F32, mouth: F32, spoken: F32, drawn: F32) -> F32:
 def blur(picture: F32, sigma: float) -> F32:
     """Blurs widely at a quarter of the resolution."""
     height, width = picture.shape[:2]
-    small = cv2.resize(picture, (width // 4, height // 4), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(picture, (max(1, width // 4), max(1, height // 4)), interpolation=cv2.INTER_AREA)
     return cv2.resize(cv2.GaussianBlur(small, (0, 0), sigma / 4), (width, height), interpolation=cv2.INTER_LINEAR)
 
 
+@functools.lru_cache(maxsize=8)
 def border(height: int, width: int) -> F32:
     """Gives (h, w) weights that fall to 0 at the window's edge, so that it never shows."""
     ramps = [np.clip(np.minimum(np.arange(n), np.arange(n)[::-1]) / (0.06 * n), 0, 1) for n in (height, width)]

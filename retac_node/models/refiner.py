@@ -18,7 +18,9 @@ WEIGHTS = Path(__file__).parent.parent / "weights" / "refiner.safetensors"
 SIDE = 128  # pixels: the mouth's box is brought to this size, and the correction back
 OWN_SIDE = 32  # pixels of a memory frame as the refiner reads it
 READ = 4  # frames of the memory that are read for each new one
-SEEN = 13  # channels: the drawing before, now and after (9), the plate with the mouth hidden (3), where it is hidden (1)
+SEEN = (
+    13  # channels: the drawing before, now and after (9), the plate with the mouth hidden (3), where it is hidden (1)
+)
 LARGEST_CORRECTION = 0.3  # of full scale
 
 
@@ -34,7 +36,11 @@ class Refiner(nn.Module):
         self.config = config
         w, code = config.width, config.code
         self.read = nn.Sequential(
-            nn.Conv2d(3, w, 3, 2, 1), nn.GELU(), nn.Conv2d(w, 2 * w, 3, 2, 1), nn.GELU(), nn.Conv2d(2 * w, code, 3, 2, 1)
+            nn.Conv2d(3, w, 3, 2, 1),
+            nn.GELU(),
+            nn.Conv2d(w, 2 * w, 3, 2, 1),
+            nn.GELU(),
+            nn.Conv2d(2 * w, code, 3, 2, 1),
         )
         self.enter = Block(SEEN, w, code)
         self.down1 = Block(w, 2 * w, code)
@@ -43,7 +49,7 @@ class Refiner(nn.Module):
         self.up0 = Block(2 * w + w, w, code)
         self.leave = nn.Conv2d(w, 4, 3, padding=1)
         nn.init.zeros_(self.leave.weight)  # untrained, it changes nothing
-        nn.init.zeros_(self.leave.bias)
+        nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
     def forward(self, seen: Tensor, own: Tensor, weight: Tensor) -> Tensor:
         """seen (B, 13, s, s), own (B, k, 3, 32, 32), all in [0, 1]; weight (B, k) sums to 1 -> correction (B, 3, s, s)."""

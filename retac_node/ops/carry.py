@@ -4,6 +4,8 @@ A picture of the head in one shape and pose becomes a picture of it in another. 
 did not show is stretched from its surroundings.
 """
 
+import functools
+
 import cv2
 import numpy as np
 
@@ -20,9 +22,8 @@ def displacement(raster: Raster, triangles: np.ndarray, source: F32, reach: floa
     the same window; reach: pixels over which the field dies out beyond the mesh.  Returns (h, w, 2) float32, pixels.
     """
     height, width = raster.triangle.shape
-    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32) + 0.5  # centres
     drawn = (raster.triangle >= 0).astype(np.float32)  # (h, w)
-    field = interpolate(raster, triangles, source) - np.stack([columns, rows], -1)  # (h, w, 2)
+    field = interpolate(raster, triangles, source) - centres(height, width)  # (h, w, 2)
     field *= drawn[..., None]
     beyond = relaxed(field, drawn, reach)
     # Blend over the silhouette, so that no step is left where mesh and relaxed field meet.
@@ -61,8 +62,16 @@ def push_pull(weighted: F32, weight: F32) -> F32:
 
 def sample(picture: U8 | F32, field: F32, corner: tuple[float, float] = (0.0, 0.0)) -> U8 | F32:
     """Pulls picture (H, W, c) through a displacement (h, w, 2) whose window starts at `corner` (x, y) of the picture."""
-    height, width = field.shape[:2]
-    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
-    x = columns + field[..., 0] + np.float32(corner[0])
-    y = rows + field[..., 1] + np.float32(corner[1])
-    return cv2.remap(picture, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    at = field + (
+        centres(*field.shape[:2]) + np.array(corner, np.float32) - np.float32(0.5)
+    )  # OpenCV counts from pixel centres
+    return cv2.remap(picture, at[..., 0], at[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+
+
+@functools.lru_cache(maxsize=8)
+def centres(height: int, width: int) -> F32:
+    """Gives the (h, w, 2) x, y of the pixels' centres; shared between calls, so not to be written to."""
+    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32) + 0.5
+    grid = np.stack([columns, rows], -1)
+    grid.flags.writeable = False
+    return grid

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
 from retac_node.data import F32, Timed
-from retac_node.ops.phonemes import PHONEMES
+from retac_node.ops.phonemes import PHONEMES, SILENCE
 
 STEPS_PER_SECOND = 50
 RATE = 16000  # Hz
@@ -37,7 +37,7 @@ def heard(samples: F32, rate: int) -> F32:
 
 def spoken(phonemes: tuple[Timed, ...], steps: int) -> NDArray[np.int64]:
     """Gives the (N,) index into PHONEMES at each step; UNKNOWN everywhere when no phonemes are known."""
-    labels = np.full(steps, UNKNOWN, np.int64)
+    labels = np.full(steps, PHONEMES.index(SILENCE) if phonemes else UNKNOWN, np.int64)
     for phoneme in phonemes:
         first, last = (round(time * STEPS_PER_SECOND) for time in (phoneme.start, phoneme.end))
         labels[max(first, 0) : max(last, first + 1)] = PHONEMES.index(phoneme.label)

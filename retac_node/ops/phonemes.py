@@ -26,7 +26,7 @@ PHONEMES: tuple[str, ...] = (SILENCE, *ARPABET.values())
 # What the synthesiser writes in one letter and IPA in two, and its finer distinctions that the inventory does not make.
 FOLDED = {
     "A": "eɪ", "I": "aɪ", "O": "oʊ", "W": "aʊ", "Y": "ɔɪ", "ʤ": "dʒ", "ʧ": "tʃ",
-    "ə": "ʌ", "ᵊ": "ʌ", "ᵻ": "ɪ", "ɾ": "t", "ʔ": "t", "ɜ": "ɝ", "ɐ": "ʌ",
+    "ə": "ʌ", "ᵊ": "ʌ", "ᵻ": "ɪ", "ɾ": "t", "T": "t", "ʔ": "t", "ɜ": "ɝ", "ɐ": "ʌ",
 }  # fmt: skip
 
 STRESS = "ˈˌ"

@@ -4,14 +4,15 @@ All frames are optimised at once, so smoothness in time is part of the fit and h
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from retac_node.data import F32
-from retac_node.ops.geometry import axis_angle, rotation_matrix_torch
+from retac_node.ops.geometry import axis_angle, rotation_matrix, rotation_matrix_torch
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class LandmarkBasis:
     identity: F32  # (S, L, 3) metres a standard deviation
     expression: F32  # (E, L, 3) metres at activation 1
     weight: F32  # (L,) trust in each landmark; 0 on sliding contours
+    index: NDArray[np.int64]  # (L,) which of the 478 landmarks they are
     effort: F32  # (E,) how dear an activation is: what landmarks confuse costs more
     lower: F32  # (E,) smallest activation allowed
 
@@ -54,7 +56,7 @@ class Weights:
 
     huber: float = 1.5  # percent; beyond it a landmark counts linearly
     identity: float = 0.004  # a coefficient's square, summed over S
-    effort: float = 0.05  # an activation's square, summed over E
+    effort: float = 0.03  # an activation's square, summed over E
     prior: float = 0.15  # squared distance from the blendshape net, summed over E
     focal: float = 2.0  # squared log ratio to the guess
     pose_smooth: float = 0.03  # squared second difference of the pose, in percent of the eye distance
@@ -63,88 +65,274 @@ class Weights:
 
 EYE_DISTANCE = 0.062  # metres, adult mean between pupils
 FOCAL_GUESS = 1.5  # of the longer side: a 37 degree lens
+MOST_ACTIVE = 1.2  # an activation may go a little beyond what its name says
+DAMPING = 1e-3  # Levenberg-Marquardt, of the diagonal
+CG_STEPS = 30
+MISPLACED = 0.004  # metres: a landmark is not moved further on the skin
+AT_ONCE = 128  # frames whose Jacobian is held in memory together
+RADIAN, METRE = 100.0, 100.0 / EYE_DISTANCE  # percent of the eye distance that a unit of pose moves a point by
 
 
 def solve(
     basis: LandmarkBasis,
     seen: Observed,
     progress: Callable[[float], None],
-    steps: int = 500,
+    steps: int = 8,
     weights: Weights = Weights(),
     device: str = "cpu",
     identity: F32 | None = None,
 ) -> Solved:
-    """Minimises the landmark error over all frames with Adam; `identity` (S,), when given, is kept.
+    """Minimises the landmark error of all frames together by Gauss-Newton; `identity` (S,), when given, is kept.
 
-    The terms are those of Deng et al. 2019 (eq. 3-5) without the pixels, and smoothness over time.
+    The terms are those of Deng et al. 2019 (eq. 3-5) without the pixels, and smoothness over time.  The frames meet in the
+    identity, the lens and the smoothness, so each step's equations are solved by conjugate gradients.
     """
-    mean, ident, express = (torch.from_numpy(np.ascontiguousarray(b)).to(device) for b in (basis.mean, basis.identity, basis.expression))
-    target = torch.from_numpy(seen.points[..., :2] - np.float32([seen.width / 2, seen.height / 2])).to(device)  # (T, L, 2)
-    trust = torch.from_numpy(basis.weight[None] * np.maximum(seen.confidence, 1e-3)[:, None]).to(device)  # (T, L)
-    trust = trust / trust.mean()
-    effort, lower, prior, prior_weight = (
-        torch.from_numpy(a).to(device) for a in (basis.effort, basis.lower, seen.prior, seen.prior_weight)
-    )
-    focal_guess = FOCAL_GUESS * max(seen.width, seen.height)
-    rotation0, translation0 = start_pose(basis, seen, focal_guess)
-    scale = torch.from_numpy(EYE_DISTANCE * focal_guess / translation0[:, 2] / 100).to(device)  # (T,) pixels a percent
-
-    z = torch.zeros(len(basis.identity), device=device) if identity is None else torch.from_numpy(identity).to(device)
-    e = (prior * (prior_weight > 0)).clone()  # (T, E)
-    r = torch.from_numpy(rotation0).to(device)  # (T, 3)
-    # The translation is held as a shift on the plate (percent of the eye distance) and a log distance, which are well scaled.
-    shift = torch.zeros(len(e), 2, device=device)
-    log_z = torch.zeros(len(e), 1, device=device)
-    log_f = torch.zeros(1, device=device)
-    t0 = torch.from_numpy(translation0).to(device)
-    learned = [e, r, shift, log_z, log_f] + ([z] if identity is None else [])
-    for value in learned:
-        value.requires_grad_(True)
-    rates = {id(e): 0.03, id(r): 0.01, id(shift): 0.5, id(log_z): 0.01, id(log_f): 0.01, id(z): 0.1}
-    adam = torch.optim.Adam([{"params": [value], "lr": rates[id(value)]} for value in learned], betas=(0.9, 0.99))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(adam, [g["lr"] for g in adam.param_groups], steps, pct_start=0.1)
-
-    def translation() -> Tensor:
-        depth = t0[:, 2:] * torch.exp(log_z + log_f)  # a longer lens stands further away
-        across = (t0[:, :2] / t0[:, 2:]) * torch.exp(-log_f) + shift * scale[:, None] / (focal_guess * torch.exp(log_f))
-        return torch.cat([across * depth, depth], 1)  # (T, 3)
-
-    def distances() -> Tensor:
-        shape = mean + torch.einsum("s,slc->lc", z, ident)  # (L, 3)
-        points = shape + torch.einsum("te,elc->tlc", e, express)  # (T, L, 3)
-        points = torch.einsum("tij,tlj->tli", rotation_matrix_torch(r), points) + translation()[:, None]
-        seen_at = focal_guess * torch.exp(log_f) * points[..., :2] / points[..., 2:]  # (T, L, 2)
-        return ((seen_at - target).square().sum(-1) + 1e-6).sqrt() / scale[:, None]  # (T, L) percent
-
+    if identity is not None:
+        person = basis.mean + np.tensordot(identity, basis.identity, 1)
+        basis = replace(basis, mean=person, identity=basis.identity[:0])
+    problem = pose_problem(basis, seen, weights, device)
+    state = start(problem, basis, seen)
     for step in range(steps):
         progress(step / steps)
-        adam.zero_grad(set_to_none=True)
-        distance = distances()
-        bounded = torch.where(distance < weights.huber, distance.square() / 2, weights.huber * (distance - weights.huber / 2))
-        loss = (trust * bounded).mean()
-        loss = loss + weights.identity * z.square().sum() + weights.focal * log_f.square().sum()
-        loss = loss + weights.effort * (effort * e.square()).sum(1).mean()
-        loss = loss + weights.prior * (prior_weight * (e - prior).square()).sum(1).mean()
-        if len(e) > 2:
-            swing = torch.cat([r * (EYE_DISTANCE_PERCENT_PER_RADIAN), shift, log_z * 100], 1)  # (T, 6) percent
-            loss = loss + weights.pose_smooth * second_difference(swing).square().sum(1).mean()
-            loss = loss + weights.expression_smooth * second_difference(e).square().sum(1).mean()
-        loss.backward()
-        adam.step()
-        schedule.step()
-        with torch.no_grad():
-            e.copy_(torch.maximum(e, lower).clamp(max=1.2))
-    with torch.no_grad():
-        error = distances().mean(1)
-        held = [value.detach().cpu().numpy() for value in (z, e, r, translation(), error)]
-    return Solved(held[0], held[1], held[2], held[3], float(focal_guess * torch.exp(log_f)), held[4])
+        state = improved(problem, state)
+        if step == steps // 2:
+            problem = replace(problem, mean=problem.mean + misplaced(problem, state))
+    error = residuals(problem, state).norm(dim=-1).mean(1)
+    return Solved(
+        identity=state.shared[:-1].float().cpu().numpy() if identity is None else identity,
+        expression=state.expression.float().cpu().numpy(),
+        rotation=axis_angle(state.rotation.cpu().numpy()).astype(np.float32),
+        translation=state.translation_at(problem.focal).float().cpu().numpy(),
+        focal=float(problem.focal * state.shared[-1].exp()),
+        error=error.float().cpu().numpy(),
+    )
 
 
-EYE_DISTANCE_PERCENT_PER_RADIAN = 100.0  # a radian moves the nose by about one and a half eye distances
+@dataclass(frozen=True)
+class Problem:
+    """The fit's constants as tensors, float64 where sums are taken."""
+
+    mean: Tensor  # (L, 3)
+    identity: Tensor  # (S, L, 3)
+    expression: Tensor  # (E, L, 3)
+    target: Tensor  # (T, L, 2) pixels from the plate's middle
+    trust: Tensor  # (T, L) mean 1
+    scale: Tensor  # (T,) pixels in a percent of the eye distance
+    focal: float  # the guess
+    stiff: Tensor  # (E,) what an activation's square costs, twice
+    prior: Tensor  # (T, E)
+    prior_stiff: Tensor  # (E,)
+    smooth: Tensor  # (E + 6,) what a second difference's square costs, twice
+    lower: Tensor  # (E,)
+    shared_stiff: Tensor  # (S + 1,)
+    huber: float
 
 
-def second_difference(curve: Tensor) -> Tensor:
-    return curve[2:] - 2 * curve[1:-1] + curve[:-2]
+@dataclass(frozen=True)
+class State:
+    expression: Tensor  # (T, E)
+    rotation: Tensor  # (T, 3, 3)
+    translation: Tensor  # (T, 3) metres as if the lens were the guessed one
+    shared: Tensor  # (S + 1,) identity, then the log ratio of the focal length to the guess
+
+    def translation_at(self, focal: float) -> Tensor:
+        """Gives (T, 3): a longer lens stands further away."""
+        stretch = torch.ones(3, dtype=self.shared.dtype, device=self.shared.device)
+        stretch[2] = self.shared[-1].exp()
+        return self.translation * stretch
+
+
+def pose_problem(basis: LandmarkBasis, seen: Observed, weights: Weights, device: str) -> Problem:
+    def tensor(array: F32) -> Tensor:
+        return torch.tensor(np.asarray(array), dtype=torch.float64, device=device)
+
+    focal = FOCAL_GUESS * max(seen.width, seen.height)
+    trust = tensor(basis.weight[None] * np.maximum(seen.confidence, 1e-3)[:, None])  # (T, L)
+    smooth = np.full(len(basis.expression) + 6, 2 * weights.expression_smooth)
+    smooth[-6:-3] = 2 * weights.pose_smooth * RADIAN**2
+    smooth[-3:] = 2 * weights.pose_smooth * METRE**2
+    smooth[-1] /= 25  # depth is seen far less well than place, and its scale is the distance's
+    shared = np.full(len(basis.identity) + 1, 2 * weights.identity * len(seen.points))
+    shared[-1] = 2 * weights.focal * len(seen.points)
+    return Problem(
+        mean=tensor(basis.mean),
+        identity=tensor(basis.identity),
+        expression=tensor(basis.expression),
+        target=tensor(seen.points[..., :2] - np.array([seen.width / 2, seen.height / 2])),
+        trust=trust / trust.mean(),
+        scale=tensor(EYE_DISTANCE * focal / start_pose(basis, seen, focal)[1][:, 2] / 100),
+        focal=focal,
+        stiff=tensor(2 * weights.effort * basis.effort),
+        prior=tensor(seen.prior),
+        prior_stiff=tensor(2 * weights.prior * seen.prior_weight),
+        smooth=tensor(smooth),
+        lower=tensor(basis.lower),
+        shared_stiff=tensor(shared),
+        huber=weights.huber,
+    )
+
+
+def start(problem: Problem, basis: LandmarkBasis, seen: Observed) -> State:
+    rotation, translation = start_pose(basis, seen, problem.focal)
+    shared = torch.zeros_like(problem.shared_stiff)
+    return State(
+        expression=problem.prior * (problem.prior_stiff > 0),
+        rotation=torch.tensor(rotation_matrix(rotation), dtype=shared.dtype, device=shared.device),
+        translation=torch.tensor(translation, dtype=shared.dtype, device=shared.device),
+        shared=shared,
+    )
+
+
+def residuals(problem: Problem, state: State) -> Tensor:
+    """Gives (T, L, 2) in percent of the eye distance."""
+    points = placed(problem, state, slice(None))[1]
+    focal = problem.focal * state.shared[-1].exp()
+    return (focal * points[..., :2] / points[..., 2:] - problem.target) / problem.scale[:, None, None]
+
+
+def placed(problem: Problem, state: State, frames: slice) -> tuple[Tensor, Tensor]:
+    """Gives the landmarks turned with the head and, moved into the camera too, both (t, L, 3)."""
+    shape = problem.mean + torch.einsum("s,slc->lc", state.shared[:-1], problem.identity)  # (L, 3)
+    E, L, _ = problem.expression.shape
+    points = shape + (state.expression[frames] @ problem.expression.reshape(E, -1)).view(-1, L, 3)
+    turned = points @ state.rotation[frames].transpose(1, 2)  # (t, L, 3)
+    return turned, turned + state.translation_at(problem.focal)[frames, None]
+
+
+def misplaced(problem: Problem, state: State) -> Tensor:
+    """Finds how far each landmark sits from its place on this person's skin, (L, 3) metres in head space.
+
+    What no expression explains and every frame shows is the landmark map's error, not the face's: left in, the mouth would
+    be bent to make up for it.
+    """
+    error = residuals(problem, state) * problem.scale[:, None, None]  # (T, L, 2) pixels
+    depth = placed(problem, state, slice(None))[1][..., 2:]
+    metres = -error * depth / (problem.focal * state.shared[-1].exp())  # (T, L, 2) in the camera's plane
+    back = torch.einsum("tlp,tpc->tlc", metres, state.rotation[:, :2])  # (T, L, 3) head space
+    steady = (back * problem.trust[..., None]).sum(0) / problem.trust.sum(0)[:, None].clamp(min=1e-9)
+    basis = problem.expression.flatten(1).T  # (3L, E)
+    explained = basis @ torch.linalg.lstsq(basis, steady.flatten()[:, None]).solution
+    return (steady - explained.view_as(steady)).clamp(-MISPLACED, MISPLACED)
+
+
+def improved(problem: Problem, state: State) -> State:
+    """Takes one Gauss-Newton step; activations at a bound stay there unless they are drawn inwards."""
+    own, cross, common, pull, shared_pull = equations(problem, state)
+    e, T = state.expression, len(state.expression)
+    low, high = problem.lower.expand_as(e), torch.full_like(e, MOST_ACTIVE)
+    free = torch.ones(T, own.shape[1], dtype=torch.bool, device=e.device)
+    free[:, : e.shape[1]] = ~(((e <= low) & (pull[:, : e.shape[1]] < 0)) | ((e >= high) & (pull[:, : e.shape[1]] > 0)))
+    step, shared_step = conjugate_gradients(own, cross, common, problem.smooth, pull * free, shared_pull, free)
+    step_e, step_r, step_t = step.split([e.shape[1], 3, 3], 1)
+    return State(
+        expression=torch.minimum(torch.maximum(e + step_e, low), high),
+        rotation=rotation_matrix_torch(step_r) @ state.rotation,
+        translation=state.translation + step_t,
+        shared=state.shared + shared_step,
+    )
+
+
+def equations(problem: Problem, state: State) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Builds the normal equations without the smoothness: (T, N, N), (T, N, G), (G, G), and the pulls (T, N), (G,).
+
+    N = E + 6 unknowns of a frame, G = S + 1 that the clip shares.
+    """
+    blocks = [frame_blocks(problem, state, slice(t, t + AT_ONCE)) for t in range(0, len(state.expression), AT_ONCE)]
+    own, cross, pull = (torch.cat([block[i] for block in blocks]) for i in (0, 1, 3))
+    common = torch.diag(problem.shared_stiff) + sum(block[2] for block in blocks)
+    shared_pull = sum(block[4] for block in blocks) - problem.shared_stiff * state.shared
+    E = state.expression.shape[1]
+    stiff = problem.stiff + problem.prior_stiff
+    own.diagonal(dim1=1, dim2=2)[:, :E] += stiff
+    pull[:, :E] -= problem.stiff * state.expression + problem.prior_stiff * (state.expression - problem.prior)
+    pull -= problem.smooth * curvature(motion_of(state))
+    own.diagonal(dim1=1, dim2=2).mul_(1 + DAMPING).add_(1e-9)
+    common.diagonal().mul_(1 + DAMPING)
+    return own, cross, common, pull, torch.as_tensor(shared_pull)
+
+
+def frame_blocks(problem: Problem, state: State, frames: slice) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    turned, points = placed(problem, state, frames)
+    t, L = turned.shape[:2]
+    focal = problem.focal * state.shared[-1].exp()
+    over = focal / points[..., 2:] / problem.scale[frames, None, None]  # (t, L, 1)
+    seen = points[..., :2] / points[..., 2:]
+    error = (
+        seen * focal / problem.scale[frames, None, None] - problem.target[frames] / problem.scale[frames, None, None]
+    )
+    weight = problem.trust[frames] * (problem.huber / error.norm(dim=-1).clamp(min=problem.huber)) / L  # (t, L)
+    project = torch.zeros(t, L, 2, 3, dtype=turned.dtype, device=turned.device)  # d pixel / d point
+    project[..., 0, 0] = project[..., 1, 1] = over[..., 0]
+    project[..., 2] = -over * seen
+    by_head = (project @ state.rotation[frames, None]).float()  # (t, L, 2, 3)
+    J_e = torch.einsum("tlpc,elc->tlpe", by_head, problem.expression.float())
+    J_s = torch.einsum("tlpc,slc->tlps", by_head, problem.identity.float())
+    J_r = torch.cross(turned[:, :, None].expand_as(project), project, dim=-1).float()
+    stretch = torch.ones(3, dtype=project.dtype, device=project.device)
+    stretch[2] = state.shared[-1].exp()
+    J_t = (project * stretch).float()
+    deep = state.translation_at(problem.focal)[frames, None, 2:]  # (t, 1, 1)
+    J_f = (seen * focal / problem.scale[frames, None, None] + project[..., 2] * deep).float()[..., None]
+    J = torch.cat([J_e, J_r, J_t], -1).view(t, 2 * L, -1)  # (t, 2L, N)
+    G = torch.cat([J_s, J_f], -1).view(t, 2 * L, -1)  # (t, 2L, G)
+    W = weight.float().repeat_interleave(2, 1)[..., None]  # (t, 2L, 1)
+    pulled = error.float().view(t, 2 * L, 1) * W
+    own, cross = J.transpose(1, 2) @ (J * W), J.transpose(1, 2) @ (G * W)
+    common = torch.einsum("tig,tih->gh", G * W, G)
+    pull, shared_pull = -(J.transpose(1, 2) @ pulled)[..., 0], -(G.transpose(1, 2) @ pulled).sum(0)[:, 0]
+    return own.double(), cross.double(), common.double(), pull.double(), shared_pull.double()
+
+
+def motion_of(state: State) -> Tensor:
+    """Gives (T, N) curves whose curvature is penalised; rotations as turns from the first frame's."""
+    turned = axis_angle((state.rotation @ state.rotation[0].T).cpu().numpy())
+    return torch.cat([state.expression, torch.as_tensor(turned, device=state.shared.device), state.translation], 1)
+
+
+def curvature(curve: Tensor) -> Tensor:
+    """Applies the second difference and its transpose to (T, N)."""
+    out = torch.zeros_like(curve)
+    if len(curve) < 3:
+        return out
+    bend = curve[2:] - 2 * curve[1:-1] + curve[:-2]
+    out[2:] += bend
+    out[1:-1] -= 2 * bend
+    out[:-2] += bend
+    return out
+
+
+def conjugate_gradients(
+    own: Tensor, cross: Tensor, common: Tensor, smooth: Tensor, pull: Tensor, shared_pull: Tensor, free: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Solves the equations, smoothness included, for the free unknowns; preconditioned by the frames' own blocks."""
+    held = torch.where(free, 0.0, 1e12)
+    factor = torch.linalg.cholesky(own + torch.diag_embed(held + 6 * smooth))  # 6: the curvature's own diagonal
+    shared_factor = torch.linalg.cholesky(common)
+
+    def times(x: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
+        y = (own @ x[..., None])[..., 0] + smooth * curvature(x) + cross @ g
+        return y * free, common @ g + torch.einsum("tng,tn->g", cross, x)
+
+    def precondition(x: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
+        y = torch.cholesky_solve(x[..., None], factor)[..., 0] * free
+        return y, torch.cholesky_solve(g[:, None], shared_factor)[:, 0]
+
+    def dot(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor]) -> Tensor:
+        return (a[0] * b[0]).sum() + (a[1] * b[1]).sum()
+
+    x = (torch.zeros_like(pull), torch.zeros_like(shared_pull))
+    r = (pull * free, shared_pull)
+    p = z = precondition(*r)
+    rz = dot(r, z)
+    for _ in range(CG_STEPS):
+        q = times(*p)
+        alpha = rz / (dot(p, q) + 1e-30)
+        x = (x[0] + alpha * p[0], x[1] + alpha * p[1])
+        r = (r[0] - alpha * q[0], r[1] - alpha * q[1])
+        z = precondition(*r)
+        rz, before = dot(r, z), rz
+        p = (z[0] + rz / (before + 1e-30) * p[0], z[1] + rz / (before + 1e-30) * p[1])
+    return x
 
 
 def start_pose(basis: LandmarkBasis, seen: Observed, focal: float) -> tuple[F32, F32]:

@@ -6,7 +6,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from retac_node.data import F32, U8
 
-WIDTH_IN_FACES = 2.0  # the window against the landmarks' box: room for jaw, neck and the warp to die out
+WIDTH_IN_FACES = 1.75  # the window against the landmarks' box: room for jaw, neck and the warp to die out
 STEADY_SECONDS = 0.3  # the window follows the head with this much inertia
 LARGEST = 768  # pixels; a face larger than this fills is worked on at a lower resolution
 MULTIPLE = 16  # what the refiner's pyramid divides by
@@ -52,5 +52,7 @@ def cut(plate: U8, crop_from_frame: F32, size: int) -> U8:
 def into_window(points: F32, crop_from_frame: F32) -> F32:
     """Moves plate pixels (n, V, 3; depth kept) into each frame's window; crop_from_frame (n, 2, 3)."""
     moved = points.copy()
-    moved[..., :2] = np.einsum("nij,nvj->nvi", crop_from_frame[:, :, :2], points[..., :2]) + crop_from_frame[:, None, :, 2]
+    moved[..., :2] = (
+        np.einsum("nij,nvj->nvi", crop_from_frame[:, :, :2], points[..., :2]) + crop_from_frame[:, None, :, 2]
+    )
     return moved

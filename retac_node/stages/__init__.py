@@ -1,0 +1,67 @@
+"""The table of stages, each after those it reads.  Never holds what a stage does: that is in the module of its name.
+
+A stage's module is imported when the stage first runs, so a mistake in the text, or a job that is all in the cache,
+never waits for torch.  The voice comes before the track: what it cannot use is said before minutes of solving.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from retac_shared import options as asked
+
+from retac_node import data
+from retac_node.engine.stage import Stage
+
+
+def late(name: str) -> Callable[..., Any]:
+    """Gives the `run` of a stage's module, which is imported at the first call."""
+
+    def run(*arguments: Any) -> Any:
+        return import_module(f"{__name__}.{name}").run(*arguments)
+
+    return run
+
+
+HEAD, TALKER, REFINER, VOICES = "head.npz", "motion.safetensors", "refiner.safetensors", "voices.npz"
+
+ROWS = (
+    Stage("ingest", 1, late("ingest"), asked.IngestOptions, data.Clip, cost=1),
+    Stage(
+        "voice", 1, late("voice"), asked.VoiceOptions, data.Speech, ("ingest",),
+        ("kokoro", "kokoro_vocab", "speaker_encoder", "perth", VOICES), cost=8,
+    ),
+    Stage(
+        "track", 1, late("track"), asked.TrackOptions, data.FaceTrack, ("ingest",),
+        ("face_landmarker", HEAD), cost=40,
+    ),
+    Stage(
+        "adapt", 1, late("adapt"), asked.AdaptOptions, data.Adapted, ("ingest", "track"),
+        (HEAD, TALKER, REFINER), cost=90,
+    ),
+    Stage(
+        "motion", 1, late("motion"), asked.MotionOptions, data.Motion, ("ingest", "voice", "track", "adapt"),
+        (HEAD, TALKER), cost=2,
+    ),
+    Stage(
+        "render", 1, late("render"), asked.RenderOptions, data.Frames, ("ingest", "track", "adapt", "motion"),
+        (HEAD,), chunked=True, cost=20,
+    ),
+    Stage(
+        "refine", 1, late("refine"), asked.RefineOptions, data.Frames, ("ingest", "track", "adapt", "motion", "render"),
+        (HEAD,), chunked=True, cost=25,
+    ),
+    Stage(
+        "composite", 1, late("composite"), asked.CompositeOptions, data.Patches,
+        ("ingest", "track", "motion", "refine"), (HEAD, "selfie_multiclass"), chunked=True, cost=15,
+    ),
+    Stage(
+        "encode", 1, late("encode"), asked.EncodeOptions, data.Video, ("ingest", "voice", "motion", "composite"), cost=5
+    ),
+    Stage(
+        "report", 1, late("report"), asked.ReportOptions, data.Report,
+        ("ingest", "voice", "track", "adapt", "motion", "encode"), cost=5,
+    ),
+)  # fmt: skip
+
+STAGES = {row.name: row for row in ROWS}

@@ -32,7 +32,9 @@ def run(
     body = rig(load_head())
     segmenter = Segmenter() if Segmenter.available() else None
     if segmenter is None:
-        ctx.warn("the segmentation model is missing, so hands in front of the face are not kept; run: retac assets fetch")
+        ctx.warn(
+            "the segmentation model is missing, so hands in front of the face are not kept; run: retac assets fetch"
+        )
     start, stop = frames
     sources = motion.source_frame[start:stop]
     at_plate = source_places(body, track, sources)
@@ -61,7 +63,9 @@ def on_plate(rgb: U8, matte: F32, crop_from_frame: F32) -> tuple[np.ndarray, F32
     side = int(np.ceil(len(rgb) / scale)) + 1
     move = np.array([[1 / scale, 0, corner[0] - whole[0]], [0, 1 / scale, corner[1] - whole[1]]])
     move[:, 2] += (1 / scale - 1) / 2  # OpenCV counts from pixel centres
-    large = cv2.warpAffine(rgb.astype(np.float32), move, (side, side), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    large = cv2.warpAffine(
+        rgb.astype(np.float32), move, (side, side), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
     return whole, large, cv2.warpAffine(matte, move, (side, side), flags=cv2.INTER_LINEAR)
 
 

@@ -40,7 +40,9 @@ def run(ctx: Context, options: MotionOptions, clip: Clip, speech: Speech, track:
     expression[:, columns] = keep * expression[:, columns] + (1 - keep) * mouth
     rotation, translation = track.rotation[source], track.translation[source]
     if options.pose == "predicted":
-        rotation, translation = moved(pose, manner, fps, rotation, translation, ends(frames, fps) if options.slot else None)
+        rotation, translation = moved(
+            pose, manner, fps, rotation, translation, ends(frames, fps) if options.slot else None
+        )
     return Motion(fps, expression, rotation, translation, source, names)
 
 
@@ -60,11 +62,11 @@ def ends(frames: int, fps: float) -> F32:
     return (1 - np.minimum(smooth, smooth[::-1])).astype(np.float32)
 
 
-def moved(
-    pose: F32, manner: Manner, fps: float, rotation: F32, translation: F32, keep: F32 | None
-) -> tuple[F32, F32]:
+def moved(pose: F32, manner: Manner, fps: float, rotation: F32, translation: F32, keep: F32 | None) -> tuple[F32, F32]:
     """Turns predicted deviations (U, 6) into the person's own head moves; at a slot's ends the plate's pose is kept."""
-    steady = gaussian_filter1d(np.clip(pose, -POSE_LIMIT, POSE_LIMIT), STEADY_POSE_SECONDS * fps, axis=0, mode="nearest")
+    steady = gaussian_filter1d(
+        np.clip(pose, -POSE_LIMIT, POSE_LIMIT), STEADY_POSE_SECONDS * fps, axis=0, mode="nearest"
+    )
     asked = (manner.pose_rest + manner.pose_scale * steady).astype(np.float32)
     weight = np.zeros((len(pose), 1), np.float32) if keep is None else keep[:, None]
     return (
@@ -87,7 +89,9 @@ def edited(path: Path, frames: int, fps: float, names: tuple[str, ...], length: 
         raise BadInput(f"{path} was made with another head model; solve the clip again and edit the new motion")
     if len(motion.source_frame) != frames or abs(motion.fps - fps) > 1e-3:
         has = f"{len(motion.source_frame)} frames at {motion.fps:g} fps"
-        raise BadInput(f"{path} has {has}, and this line has {frames} at {fps:g}; edit the motion that this line was made with")
+        raise BadInput(
+            f"{path} has {has}, and this line has {frames} at {fps:g}; edit the motion that this line was made with"
+        )
     if motion.source_frame.min() < 0 or motion.source_frame.max() >= length:
         raise BadInput(f"{path}: source_frame goes from 0 to {length - 1} in this clip; correct the numbers outside")
     return motion

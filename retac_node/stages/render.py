@@ -3,12 +3,11 @@
 import numpy as np
 from retac_shared.options import RenderOptions
 
-from retac_node import media
 from retac_node.data import Adapted, Clip, FaceTrack, Frames, Motion
 from retac_node.engine.stage import Context
 from retac_node.models.head import load_head
-from retac_node.models.memory import ask, choose_frames, open_memory, window
-from retac_node.models.puppet import THREADS, draw, rig
+from retac_node.models.memory import choose_frames, open_memory, perform
+from retac_node.models.puppet import rig
 
 
 def run(
@@ -24,16 +23,10 @@ def run(
     body = rig(load_head())
     memory = open_memory(body, track, adapted)
     choice = choose_frames(body, memory, motion, options.candidates)
-    start, stop = frames
-    size = track.crop_size
-    rgb = np.empty((stop - start, 3, size, size), np.uint8)
-    mask = np.empty((stop - start, 1, size, size), np.uint8)
-    sources = motion.source_frame[start:stop]
-    plates = media.frames_at(ctx.source(clip.sha256), clip, sources)
-    for first in ctx.track(range(0, stop - start, THREADS), label="drawing"):
-        batch = np.arange(first, min(first + THREADS, stop - start))
-        windows = [window(next(plates), track, sources[n]) for n in batch]
-        drawn = draw(body, ask(body, track, memory, motion, choice, start + batch, windows))
-        rgb[batch] = np.stack([one.rgb for one in drawn]).transpose(0, 3, 1, 2)  # (b, 3, h, w)
-        mask[batch, 0] = np.stack([one.mask for one in drawn])
-    return Frames(start, rgb, mask)
+    path = ctx.source(clip.sha256)
+    shape = (frames[1] - frames[0], track.crop_size, track.crop_size)
+    rgb, mask, spoken = np.empty((*shape, 3), np.uint8), np.empty(shape, np.uint8), np.empty(shape, np.uint8)
+    drawn = perform(path, clip, track, body, memory, motion, choice, range(*frames))
+    for n, (_, one) in enumerate(ctx.track(drawn, shape[0], "drawing")):
+        rgb[n], mask[n], spoken[n] = one.rgb, one.mask, one.spoken
+    return Frames(frames[0], rgb.transpose(0, 3, 1, 2), mask[:, None], spoken[:, None])

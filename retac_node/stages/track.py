@@ -27,6 +27,7 @@ SMALLEST_FACE = 40  # pixels across
 SHORTEST = 2.0  # seconds of face
 LIT_VERTICES = 1500  # how many skin vertices the light is read from
 STEADY_LIGHT = 0.12  # seconds
+HAIRLINE, EARS = -0.06, -0.03  # metres, y and z in head space: bare skin lies below and before them
 
 
 def run(ctx: Context, options: TrackOptions, clip: Clip) -> FaceTrack:
@@ -37,8 +38,9 @@ def run(ctx: Context, options: TrackOptions, clip: Clip) -> FaceTrack:
     points, blendshapes, confidence = filled(subject, len(clip.times))
     head = load_head()
     prior, trust = suggested(head, blendshapes)
-    seen = Observed(points, confidence, prior, trust, clip.width, clip.height)
-    solved = solve(landmark_basis(head), seen, lambda fraction: ctx.progress(fraction, "solving the head"), device=ctx.device)
+    basis = landmark_basis(head)
+    seen = Observed(points[:, basis.index], confidence, prior, trust, clip.width, clip.height)
+    solved = solve(basis, seen, lambda fraction: ctx.progress(fraction, "solving the head"), device=ctx.device)
     watched = ctx.track(media.frames(path, clip), len(clip.times), "reading the light")
     light, albedo = lit(head, solved, watched, confidence, clip)
     crop_from_frame, size = windows(points[..., :2], float(clip.fps))
@@ -63,16 +65,24 @@ def run(ctx: Context, options: TrackOptions, clip: Clip) -> FaceTrack:
 def pick(subjects: list[Subject], wanted: int | None, clip: Clip) -> Subject:
     """Chooses the asked subject, or the largest; refuses what cannot be worked on."""
     if not subjects:
-        raise BadInput(f"no face was found in {clip.name}; give a clip in which a face is seen, or lower track.min_confidence")
+        raise BadInput(
+            f"no face was found in {clip.name}; give a clip in which a face is seen, or lower track.min_confidence"
+        )
     if wanted is not None and not 0 <= wanted < len(subjects):
-        raise BadInput(f"{clip.name} has {len(subjects)} subject(s) and --subject {wanted} is none of them; count from 0")
+        raise BadInput(
+            f"{clip.name} has {len(subjects)} subject(s) and --subject {wanted} is none of them; count from 0"
+        )
     subject = subjects[wanted or 0]
     width = float(np.median([np.ptp(face.points[:, 0]) for face in subject.faces]))
     if width < SMALLEST_FACE:
-        raise BadInput(f"the face in {clip.name} is {width:.0f} pixels wide and {SMALLEST_FACE} are needed; give a closer shot")
+        raise BadInput(
+            f"the face in {clip.name} is {width:.0f} pixels wide and {SMALLEST_FACE} are needed; give a closer shot"
+        )
     seconds = len(subject.frames) / float(clip.fps)
     if seconds < SHORTEST:
-        raise BadInput(f"a face is seen for {seconds:.1f} s of {clip.name} and {SHORTEST:.0f} s are needed; give a longer clip")
+        raise BadInput(
+            f"a face is seen for {seconds:.1f} s of {clip.name} and {SHORTEST:.0f} s are needed; give a longer clip"
+        )
     return subject
 
 
@@ -99,7 +109,8 @@ def filled(subject: Subject, frames: int) -> tuple[F32, F32, F32]:
 def lit(head: Head, solved: Solved, frames: Iterator[U8], confidence: F32, clip: Clip) -> tuple[F32, F32]:
     """Gives light (T, 9, 3) and albedo (A,) from the colours of skin that faces the camera."""
     skin = np.unique(head.triangles[head.part == SKIN])
-    skin = skin[head.spoken[skin] < 0.9]  # lips and the open mouth would mislead
+    face = (head.mean[:, 1] > HAIRLINE) & (head.mean[:, 2] < EARS)
+    skin = skin[face[skin] & (head.spoken[skin] < 0.9)]  # hair, lips and the open mouth would mislead
     skin = skin[:: max(1, len(skin) // LIT_VERTICES)]
     colours, normals, visible = [], [], []
     for t, picture in enumerate(frames):
@@ -117,7 +128,10 @@ def lit(head: Head, solved: Solved, frames: Iterator[U8], confidence: F32, clip:
     seen[seen.sum(1) == 0] = 1e-3  # bridged frames take their neighbours' light through the smoothing
     steady = STEADY_LIGHT * float(clip.fps)
     return explain(
-        np.stack(colours), np.stack(normals), seen, head.albedo_mean[skin], head.albedo[:, skin].astype(np.float32), steady
+        np.stack(colours),
+        np.stack(normals),
+        seen,
+        head.albedo_mean[skin],
+        head.albedo[:, skin].astype(np.float32),
+        steady,
     )
-
-

@@ -23,6 +23,7 @@ from retac_node.ops import sound
 SPEEDS = (0.7, 1.5)  # slower and faster than the voice's own pace that still sound like talking
 PITCHES = (0.7, 1.4)  # factors on the voice's pitch that still sound like a person
 LEVELS = (-35.0, -12.0)  # dB, gated
+TRIES = 4  # of the pace, to fill a slot
 NEIGHBOURS = 5  # voices that may be mixed
 LISTEN = 60.0  # seconds of the reference that are used
 ENOUGH = 1.0  # seconds of speech that a reference must have
@@ -162,24 +163,37 @@ class Voice:
 def speak_within(ctx: Context, voice: Voice, line: str, seconds: float | None) -> kokoro.Utterance:
     """Speaks the line; where there is a slot, at the pace that fills it, within SPEEDS.
 
+    The model's lengths come in whole frames, so pace and length are not proportional: the pace is searched for.
     Raises BadInput when the line is longer than the slot at the fastest pace.
     """
     speed, utterance = 1.0, voice.says(ctx, line, 1.0)
     if seconds is None:
         return utterance
-    for _ in range(3):
-        length = len(utterance.samples) / kokoro.RATE
-        wanted = float(np.clip(speed * length / (0.98 * seconds), *SPEEDS))
-        if (0.93 * seconds <= length <= seconds) or wanted == speed:
+    slow, fast, best = 0.0, np.inf, None  # too long at `slow`, short enough at `fast`
+    for _ in range(TRIES):
+        length = seconds_of(utterance)
+        if length > seconds:
+            slow = speed
+        else:
+            fast, best = speed, utterance
+        guess = float(np.clip(speed * length / (0.97 * seconds), *SPEEDS))
+        if guess == speed or 0.93 * seconds <= length <= seconds or fast - slow < 0.02:
             break
-        speed, utterance = wanted, voice.says(ctx, line, wanted)
-    needed = utterance.phonemes[-1].end
-    if needed > seconds:
+        speed = guess if slow < guess < fast else (max(slow, SPEEDS[0]) + min(fast, SPEEDS[1])) / 2
+        utterance = voice.says(ctx, line, speed)
+    if best is None and speed < SPEEDS[1]:
+        utterance = voice.says(ctx, line, SPEEDS[1])
+    if best is None and (needed := seconds_of(utterance)) > seconds:
         raise BadInput(
-            f"the line needs {needed:.1f} s at the fastest pace and its place in the clip has {seconds:.1f} s; "
-            "move --end later or shorten the text"
+            f"the line needs {np.ceil(10 * needed) / 10:.1f} s at the fastest pace and its place in the clip has "
+            f"{seconds:.1f} s; move --end later or shorten the text"
         )
-    return utterance
+    return best or utterance
+
+
+def seconds_of(utterance: kokoro.Utterance) -> float:
+    """Gives how long a slot the line needs: the quiet tail may be cut."""
+    return utterance.phonemes[-1].end + 0.04
 
 
 def trimmed(speech: Speech) -> Speech:

@@ -57,7 +57,9 @@ def load_motion(path: Path) -> Motion:
         raise BadMotion(f"{path} cannot be read as a motion file (.npz): {error}") from error
     missing = {"fps", "expression", "rotation", "translation", "source_frame", "names"} - held.keys()
     if missing:
-        raise BadMotion(f"{path} lacks the arrays {', '.join(sorted(missing))}; write it with the same names as the sidecar")
+        raise BadMotion(
+            f"{path} lacks the arrays {', '.join(sorted(missing))}; write it with the same names as the sidecar"
+        )
     frames = len(held["source_frame"])
     wanted = {
         "expression": (frames, len(held["names"])),

@@ -30,7 +30,7 @@ class VoiceOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not self.audio:
+        if self.text or not self.audio:
             check_text(self.text)
 
 
@@ -86,7 +86,8 @@ class EncodeOptions:
 
 @dataclass(frozen=True)
 class ReportOptions:
-    pass
+    video_name: str = "video.mp4"  # of the finished file, which lies beside the page
+    consent: str = ""  # reference of the consent under which the likeness is used
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,9 @@ def check_text(text: str) -> None:
         raise ValueError(f"the text has {words} words and a line may have {MAX_WORDS}; split it into several jobs")
     foreign = [character for character in text if character.isalpha() and not is_latin(character)]
     if foreign:
-        raise ValueError(f"the text has characters of another script ({''.join(foreign[:8])}); only English can be spoken")
+        raise ValueError(
+            f"the text has characters of another script ({''.join(foreign[:8])}); only English can be spoken"
+        )
 
 
 def is_latin(character: str) -> bool:

@@ -1,0 +1,221 @@
+"""What can be asked for on the command line, and how it is explained.  Never runs anything."""
+
+import argparse
+import math
+from pathlib import Path
+from typing import Any, NoReturn
+
+ABOUT = """\
+Re-voices a shot: from a clip of a person talking and a new line of text it makes the same shot with that person
+saying the new line, in their own voice and with their own way of moving."""
+
+EXAMPLES = """\
+examples:
+  retac assets fetch
+      get the model files, once
+  retac dub interview.mp4 --text "We open on Friday."
+      write interview_dub.mp4: the same shot, as long as the new line
+  retac dub interview.mp4 --text "on Monday" --start 3.2 --end 4.1 -o fixed.mp4
+      replace only the words between 3.2 s and 4.1 s and keep the rest of the clip
+
+`retac COMMAND --help` explains a command.  Ctrl-C stops any of them; the same command goes on from there."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"retac: {message}; see: {self.prog} --help\n")
+
+
+def parser() -> Parser:
+    top = Parser("retac", description=ABOUT, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    add_dub(commands)
+    add_solve(commands)
+    add_voice(commands)
+    add_evaluate(commands)
+    add_assets(commands)
+    return top
+
+
+def add_dub(commands: Any) -> None:
+    about = (
+        "Makes the clip say a new line.  Beside OUT.mp4 it leaves OUT.motion.npz, the curves of head and face, to be "
+        "edited and given back with --motion, and OUT.report.html, which shows and measures what was made."
+    )
+    command = commands.add_parser("dub", help="make a clip say a new line", description=about)
+    command.add_argument("clip", type=Path, metavar="CLIP", help="video of a person talking, 5 to 60 s")
+    command.add_argument("--text", default="", help="the line to be spoken, in English")
+    command.add_argument(
+        "--audio",
+        type=Path,
+        metavar="LINE.wav",
+        help="a recording of the line, used as it is; with --text its words are found in it",
+    )
+    command.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="OUT.mp4",
+        help="the result, .mp4 or .mov (default: CLIP's name with _dub.mp4, in this folder)",
+    )
+    command.add_argument(
+        "--start",
+        type=number,
+        metavar="S",
+        help="replace the clip from this time on, seconds; the rest of the clip stays",
+    )
+    command.add_argument(
+        "--end",
+        type=number,
+        metavar="S",
+        help="and up to this time, seconds (default: no range, the result is as long as the line)",
+    )
+    command.add_argument(
+        "--pose",
+        choices=("source", "predicted"),
+        default="source",
+        help="move the head as the clip does, or as the line suggests (default: %(default)s)",
+    )
+    command.add_argument(
+        "--motion", type=Path, metavar="EDITED.npz", help="edited curves that replace the predicted ones"
+    )
+    add_learning(command)
+    command.add_argument(
+        "--voice", type=Path, metavar="REF.wav", help="recording of the voice to clone (default: the clip's own sound)"
+    )
+    command.add_argument(
+        "--frames", type=Path, metavar="DIR", help="write every frame as PNG too, into this new folder"
+    )
+    command.add_argument(
+        "--consent", default="", metavar="REF", help="reference of the person's consent, kept in the result's metadata"
+    )
+    add_common(command)
+    command.set_defaults(command="dub")
+
+
+def add_solve(commands: Any) -> None:
+    about = (
+        "Solves the head in a clip.  Writes face.npz (257 coefficients a frame), head.glb (the head, animated) and "
+        "overlay.mp4 (the head drawn over the clip)."
+    )
+    command = commands.add_parser("solve", help="get the 3D head of a clip", description=about)
+    command.add_argument("clip", type=Path, metavar="CLIP", help="video of a person talking")
+    command.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the three files")
+    add_subject(command)
+    add_common(command)
+    command.set_defaults(command="solve")
+
+
+def add_voice(commands: Any) -> None:
+    command = commands.add_parser(
+        "voice", help="speak a line in someone's voice", description="Speaks a line in the voice of a recording."
+    )
+    command.add_argument(
+        "reference", type=Path, metavar="REF", help="sound or video of the person speaking, 1 s or more"
+    )
+    command.add_argument("--text", required=True, help="the line to be spoken, in English")
+    command.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.wav", help="the spoken line")
+    command.add_argument(
+        "--timing", type=Path, metavar="OUT.json", help="write when each word and phoneme is spoken, seconds"
+    )
+    command.add_argument(
+        "--engine",
+        choices=("kokoro",),
+        default="kokoro",
+        metavar="NAME",
+        help="what speaks: %(choices)s (default: %(default)s)",
+    )
+    add_common(command)
+    command.set_defaults(command="voice")
+
+
+def add_evaluate(commands: Any) -> None:
+    about = (
+        "Measures on the clip itself: learns from its beginning, re-drives the rest by its own sound and compares.  "
+        "Writes reenacted.mp4 (the frames from S on) and metrics.json."
+    )
+    command = commands.add_parser("evaluate", help="measure the quality on a clip", description=about)
+    command.add_argument("clip", type=Path, metavar="CLIP", help="video of a person talking")
+    command.add_argument(
+        "--train-end", type=number, required=True, metavar="S", help="learn from the clip up to this time, seconds"
+    )
+    command.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the two files")
+    add_learning(command)
+    add_common(command)
+    command.set_defaults(command="evaluate")
+
+
+def add_assets(commands: Any) -> None:
+    command = commands.add_parser(
+        "assets",
+        help="list, fetch and check the model files",
+        description="Model files made by others: which they are, and getting them.",
+    )
+    actions = command.add_subparsers(title="actions", metavar="ACTION", required=True)
+    actions.add_parser("list", help="show which are here").set_defaults(command="assets list")
+    fetch = actions.add_parser(
+        "fetch",
+        help="get those that are not here",
+        description="Fetches model files; without names, all that dubbing needs.",
+    )
+    fetch.add_argument("names", nargs="*", metavar="NAME", help="as `retac assets list` shows it")
+    fetch.set_defaults(command="assets fetch")
+    actions.add_parser("verify", help="read them all again and compare").set_defaults(command="assets verify")
+
+
+def add_learning(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--quality",
+        choices=("draft", "final"),
+        default="draft",
+        help="minutes of work, or more of them (default: %(default)s)",
+    )
+    command.add_argument(
+        "--train-minutes",
+        type=number,
+        metavar="M",
+        help="minutes of training on the person (default: 1 for draft, 8 for final)",
+    )
+    command.add_argument(
+        "--seed",
+        type=count,
+        default=0,
+        metavar="N",
+        help="another number gives another training (default: %(default)s)",
+    )
+    add_subject(command)
+
+
+def add_subject(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--subject", type=count, metavar="N", help="which person, 0 has the largest face (default: chosen)"
+    )
+
+
+def add_common(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--work",
+        type=Path,
+        metavar="DIR",
+        help="folder that keeps finished steps, to go on from (default: the user's cache folder)",
+    )
+    command.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (default: %(default)s)"
+    )
+    command.add_argument("--json", action="store_true", help="tell each event as a line of JSON on standard output")
+
+
+def number(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError
+    return value
+
+
+def count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise ValueError
+    return value

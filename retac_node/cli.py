@@ -1,0 +1,144 @@
+"""The command line: which command does what, and how it ends.  Imports what a command needs only when it runs.
+
+Exit codes: 0 done, 2 the input cannot be used, 3 refused, 130 stopped.  Anything else is our own mistake.
+"""
+
+import argparse
+import os
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from retac_node import arguments
+from retac_node.errors import BadInput, Cancelled, RetacError
+
+if TYPE_CHECKING:
+    from retac_node.desk import Desk
+    from retac_node.progress import Show
+
+STOPPED = "stopped; run the same again to go on from here"
+BROKEN_PIPE = 141  # as a shell shows a program that a closed pipe ended
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs a command; gives its exit code."""
+    asked = arguments.parser().parse_args((sys.argv[1:] if argv is None else argv) or ["--help"])
+    try:
+        return work(asked) if asked.command in JOBS else look_after(asked)
+    except BrokenPipeError:
+        leave(BROKEN_PIPE)
+
+
+def work(asked: argparse.Namespace) -> int:
+    """Runs a command that runs jobs: it gets a desk for them, and what it made is shown."""
+    from retac_node import progress
+    from retac_node.desk import Desk
+
+    show, began = progress.choose(asked.json), time.monotonic()
+    try:
+        made = JOBS[asked.command](asked, Desk(asked.work, asked.device, show.event))
+    except RetacError as error:
+        return fail(show, error)
+    except KeyboardInterrupt:
+        return fail(show, Cancelled(STOPPED))
+    show.done(made, time.monotonic() - began)
+    return 0
+
+
+def look_after(asked: argparse.Namespace) -> int:
+    """Runs a command that looks after the installation."""
+    try:
+        ASSETS[asked.command](asked)
+    except RetacError as error:
+        print(f"retac: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(f"retac: {STOPPED}", file=sys.stderr)
+        return Cancelled.exit_code
+    return 0
+
+
+def fail(show: "Show", error: RetacError) -> int:
+    from retac_node.engine.run import Abandoned
+
+    show.failed(error)
+    if isinstance(error, Abandoned):  # a stage is deep in a library and cannot be waited for
+        leave(error.exit_code)
+    return error.exit_code
+
+
+def leave(code: int) -> NoReturn:
+    """Ends the process at once, whatever its threads are at."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(BrokenPipeError):
+            stream.flush()
+    os._exit(code)
+
+
+# ---- commands that run jobs
+
+
+def dub(asked: argparse.Namespace, desk: "Desk") -> Any:
+    from retac_node import dub
+
+    wish = {name: value for name, value in vars(asked).items() if name in dub.Wish.__dataclass_fields__}
+    wish["output"] = asked.output or Path(f"{asked.clip.stem}_dub.mp4")
+    return dub.dub(dub.Wish(**wish), desk)
+
+
+def solve(asked: argparse.Namespace, desk: "Desk") -> Any:
+    from retac_node import solve
+
+    return solve.solve(asked.clip, asked.output, asked.subject, desk)
+
+
+def voice(asked: argparse.Namespace, desk: "Desk") -> Any:
+    from retac_node import speak
+
+    return speak.speak(asked.reference, asked.text, asked.engine, asked.output, asked.timing, desk)
+
+
+def evaluate(asked: argparse.Namespace, desk: "Desk") -> Any:
+    from retac_node import evaluate
+
+    def run_job(spec: Any, sources: Any, wanted: tuple[str, ...]) -> dict[str, Any]:
+        return {"ingest": desk.look(spec, sources)} if wanted == ("ingest",) else desk.run(spec, sources, wanted)
+
+    options = evaluate.EvaluateOptions(asked.quality, asked.train_minutes, asked.seed, asked.subject)
+    return evaluate.evaluate(asked.clip, asked.train_end, asked.output, options, run_job)
+
+
+JOBS = {"dub": dub, "solve": solve, "voice": voice, "evaluate": evaluate}
+
+# ---- commands that look after the model files
+
+
+def assets_list(asked: argparse.Namespace) -> None:
+    from retac_node import assets
+
+    print(f"model files in {assets.folder()}\n")
+    for asset in assets.table():
+        state = "here" if assets.available(asset.name) else "not here"
+        need = f"needed by {asset.stage}" if asset.required else f"optional for {asset.stage}"
+        print(f"{asset.name:18} {asset.size / 1e6:6.1f} MB  {state:8}  {need:24}  {asset.licence}")
+
+
+def assets_fetch(asked: argparse.Namespace) -> None:
+    from retac_node import assets
+
+    assets.fetch(asked.names or assets.dubbing_names(), print)
+
+
+def assets_verify(asked: argparse.Namespace) -> None:
+    """Fails for a model file that is wrong, or missing and needed."""
+    from retac_node import assets
+
+    found = [assets.find(name) for name in assets.verify(print)]
+    bad = [asset.name for asset in found if asset.required or (assets.folder() / asset.place).exists()]
+    if bad:
+        raise BadInput(f"not right or not here: {', '.join(bad)}; run: retac assets fetch {' '.join(bad)}")
+
+
+ASSETS = {"assets list": assets_list, "assets fetch": assets_fetch, "assets verify": assets_verify}

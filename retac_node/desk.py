@@ -1,0 +1,94 @@
+"""Where a command's jobs run: the cache, the device, the telling, and Ctrl-C.  Never knows what a job makes."""
+
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event as Flag
+from typing import Any
+
+from retac_shared.options import JobSpec
+
+from retac_node import config, recipe
+from retac_node.data import Clip
+from retac_node.engine.cache import Cache
+from retac_node.engine.events import Event, Finished, Warned
+from retac_node.engine.run import run
+from retac_node.engine.stage import Stage
+from retac_node.errors import BadInput
+from retac_node.stages import STAGES
+
+
+@dataclass(frozen=True)
+class Desk:
+    work: Path | None  # the cache's folder; None: the installation's
+    device: str  # "auto", "cpu" or "cuda"
+    tell: Callable[[Event], None]
+    told: list[Event] = field(default_factory=list)  # what the jobs warned of, and what they finished
+
+    def run(
+        self,
+        spec: JobSpec,
+        sources: Mapping[str, Path],
+        wanted: tuple[str, ...],
+        stages: Mapping[str, Stage] | None = None,
+    ) -> dict[str, Any]:
+        """Gives the wanted stages' results; `sources` is sha256 -> file, `stages` None the table.
+
+        Raises BadInput, OutOfSpace, Refused; Cancelled within a second of Ctrl-C.
+        """
+        job = recipe.job(stages or STAGES, spec, wanted, sources, device(self.device))
+        with stopping() as cancelled:
+            return run(job, self.cache(), self.hear, cancelled)
+
+    def look(self, spec: JobSpec, sources: Mapping[str, Path]) -> Clip:
+        """Gives the clip's facts.  What it takes is told with the job that follows, whose first stage this is."""
+        job = recipe.job(STAGES, spec, ("ingest",), sources, "cpu")
+        with stopping() as cancelled:
+            return run(job, self.cache(), lambda event: None, cancelled)["ingest"]
+
+    def hear(self, event: Event) -> None:
+        if isinstance(event, Finished | Warned):
+            self.told.append(event)
+        self.tell(event)
+
+    def seconds(self) -> dict[str, float]:
+        """Gives how long each stage took, of those that ran."""
+        ran = [event for event in self.told if isinstance(event, Finished) and not event.cached]
+        taken = dict.fromkeys((event.stage for event in ran), 0.0)
+        for event in ran:
+            taken[event.stage] += event.seconds
+        return taken
+
+    def warnings(self) -> list[str]:
+        return [event.sentence for event in self.told if isinstance(event, Warned)]
+
+    def cache(self) -> Cache:
+        settings = config.load()
+        return Cache(self.work or settings.work, settings.cache_limit_bytes)
+
+
+def device(asked: str) -> str:
+    """Gives "cpu" or "cuda".  Raises BadInput where the one asked for is not there."""
+    if asked == "cpu":
+        return "cpu"
+    import torch  # takes seconds
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if asked == "cuda":
+        raise BadInput("--device cuda: PyTorch finds no CUDA device here; leave --device out to use the processor")
+    return "cpu"
+
+
+@contextmanager
+def stopping() -> Iterator[Flag]:
+    """Gives a flag that Ctrl-C and a request to end set, in place of what they do otherwise."""
+    flag = Flag()
+    before = {number: signal.signal(number, lambda *_: flag.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield flag
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
