@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from threading import Event as Flag
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from retac_node import arguments
@@ -27,6 +28,9 @@ def main(argv: list[str] | None = None) -> int:
     asked = arguments.parser().parse_args((sys.argv[1:] if argv is None else argv) or ["--help"])
     try:
         return work(asked) if asked.command in JOBS else look_after(asked)
+    except KeyboardInterrupt:
+        print(f"retac: {STOPPED}", file=sys.stderr)
+        return Cancelled.exit_code
     except BrokenPipeError:
         leave(BROKEN_PIPE)
 
@@ -34,11 +38,17 @@ def main(argv: list[str] | None = None) -> int:
 def work(asked: argparse.Namespace) -> int:
     """Runs a command that runs jobs: it gets a desk for them, and what it made is shown."""
     from retac_node import progress
-    from retac_node.desk import Desk
+    from retac_node.desk import Desk, on_stop
 
-    show, began = progress.choose(asked.json), time.monotonic()
+    show, began, stopped = progress.choose(asked.json), time.monotonic(), Flag()
+
+    def stop() -> None:
+        stopped.set()  # libraries swallow the exception at times, so the next job looks at this
+        raise KeyboardInterrupt
+
     try:
-        made = JOBS[asked.command](asked, Desk(asked.work, asked.device, show.event))
+        with on_stop(stop):
+            made = JOBS[asked.command](asked, Desk(asked.work, asked.device, show.event, stopped))
     except RetacError as error:
         return fail(show, error)
     except KeyboardInterrupt:
@@ -54,17 +64,12 @@ def look_after(asked: argparse.Namespace) -> int:
     except RetacError as error:
         print(f"retac: {error}", file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
-        print(f"retac: {STOPPED}", file=sys.stderr)
-        return Cancelled.exit_code
     return 0
 
 
 def fail(show: "Show", error: RetacError) -> int:
-    from retac_node.engine.run import Abandoned
-
     show.failed(error)
-    if isinstance(error, Abandoned):  # a stage is deep in a library and cannot be waited for
+    if isinstance(error, Cancelled):  # a stage may be deep in a library, and libraries take their time to close
         leave(error.exit_code)
     return error.exit_code
 

@@ -11,7 +11,7 @@ A head point X lands on the plate at  focal * (R X + t)[:2] / (R X + t)[2] + (W 
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,12 @@ from retac_shared.motion import FaceMesh, Motion
 
 __all__ = ["Adapted", "Clip", "FaceMesh", "FaceTrack", "Frames", "Motion", "Patches", "Report", "Speech", "Timed", "Video"]
 
-# The names say the dtype to the reader; the checker is told less, because OpenCV's stubs return unions of all of them.
-F32 = NDArray[Any]  # float32
-U8 = NDArray[Any]  # uint8
+if TYPE_CHECKING:  # the checker is told less, because OpenCV's stubs return unions of all dtypes
+    F32 = NDArray[Any]
+    U8 = NDArray[Any]
+else:
+    F32 = NDArray[np.float32]
+    U8 = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)

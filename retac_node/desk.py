@@ -25,6 +25,7 @@ class Desk:
     work: Path | None  # the cache's folder; None: the installation's
     device: str  # "auto", "cpu" or "cuda"
     tell: Callable[[Event], None]
+    stopped: Flag  # set by the first Ctrl-C, at whatever time it came
     told: list[Event] = field(default_factory=list)  # what the jobs warned of, and what they finished
 
     def run(
@@ -39,14 +40,14 @@ class Desk:
         Raises BadInput, OutOfSpace, Refused; Cancelled within a second of Ctrl-C.
         """
         job = recipe.job(stages or STAGES, spec, wanted, sources, device(self.device))
-        with stopping() as cancelled:
-            return run(job, self.cache(), self.hear, cancelled)
+        with on_stop(self.stopped.set):
+            return run(job, self.cache(), self.hear, self.stopped)
 
     def look(self, spec: JobSpec, sources: Mapping[str, Path]) -> Clip:
         """Gives the clip's facts.  What it takes is told with the job that follows, whose first stage this is."""
         job = recipe.job(STAGES, spec, ("ingest",), sources, "cpu")
-        with stopping() as cancelled:
-            return run(job, self.cache(), lambda event: None, cancelled)["ingest"]
+        with on_stop(self.stopped.set):
+            return run(job, self.cache(), lambda event: None, self.stopped)["ingest"]
 
     def hear(self, event: Event) -> None:
         if isinstance(event, Finished | Warned):
@@ -83,12 +84,11 @@ def device(asked: str) -> str:
 
 
 @contextmanager
-def stopping() -> Iterator[Flag]:
-    """Gives a flag that Ctrl-C and a request to end set, in place of what they do otherwise."""
-    flag = Flag()
-    before = {number: signal.signal(number, lambda *_: flag.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+def on_stop(action: Callable[[], None]) -> Iterator[None]:
+    """Has Ctrl-C, and a request to end, do this in place of what they did."""
+    before = {number: signal.signal(number, lambda *_: action()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield flag
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -98,7 +98,9 @@ def test_a_clip_without_a_face(capsys):
 @needs_material
 def test_a_face_under_40_pixels(capsys):
     with av.open(str(MATERIAL / "clips" / "talk_512_25fps.mp4")) as file:
-        portraits = [picture.to_ndarray(format="rgb24") for _, picture in zip(range(60), file.decode(video=0))]
+        portraits = [
+            picture.to_ndarray(format="rgb24") for _, picture in zip(range(60), file.decode(video=0), strict=False)
+        ]
     small = [
         cv2.copyMakeBorder(cv2.resize(p, (72, 72), interpolation=cv2.INTER_AREA), 12, 12, 12, 12, 1) for p in portraits
     ]

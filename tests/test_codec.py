@@ -66,7 +66,7 @@ def values(folder: Path) -> list[Any]:
         track(),
         data.Speech(array(99), 24000, (word, word), (), 1.5, math.nan),
         motion,
-        data.Frames(7, pixels(2, 3, 16, 16), pixels(2, 1, 16, 16)),
+        data.Frames(7, pixels(2, 3, 16, 16), pixels(2, 1, 16, 16), pixels(2, 1, 16, 16)),
         data.Patches(7, corner, pixels(2, 3, 9, 5), pixels(2, 1, 9, 5)),
         data.Adapted({"refiner.safetensors": "ff"}, str(folder), {"dB": 31.25, "loss": math.nan}),
         data.Video(str(folder), "out.mp4", "", 12),
@@ -100,7 +100,7 @@ def test_every_value_comes_back_as_it_was(tmp_path: Path, number: int) -> None:
 
 
 def test_a_large_array_is_mapped_and_none_can_be_written_to(tmp_path: Path) -> None:
-    frames = data.Frames(0, pixels(1, 3, MAP_FROM, 1), pixels(1, 1, 2, 2))
+    frames = data.Frames(0, pixels(1, 3, MAP_FROM, 1), pixels(1, 1, 2, 2), pixels(1, 1, 2, 2))
     save(tmp_path, frames)
     back = load(tmp_path, data.Frames)
     assert isinstance(back.rgb.base, np.memmap)
@@ -111,7 +111,7 @@ def test_a_large_array_is_mapped_and_none_can_be_written_to(tmp_path: Path) -> N
 
 def test_a_strided_array_is_stored_in_its_own_order(tmp_path: Path) -> None:
     turned = pixels(4, 3, 6, 5).transpose(0, 1, 3, 2)[::2]
-    save(tmp_path, data.Frames(0, turned, turned[:, :1]))
+    save(tmp_path, data.Frames(0, turned, turned[:, :1], turned[:, :1]))
     np.testing.assert_array_equal(load(tmp_path, data.Frames).rgb, turned)
 
 
@@ -137,7 +137,7 @@ def test_numpy_scalars_become_plain_numbers(tmp_path: Path) -> None:
     ],
 )
 def test_a_value_that_breaks_its_annotation_is_named(tmp_path: Path, wrong: dict[str, Any]) -> None:
-    frames = data.Frames(0, pixels(1, 3, 2, 2), pixels(1, 1, 2, 2))
+    frames = data.Frames(0, pixels(1, 3, 2, 2), pixels(1, 1, 2, 2), pixels(1, 1, 2, 2))
     with pytest.raises(TypeError, match=r"value\." + next(iter(wrong))):
         save(tmp_path, dataclasses.replace(frames, **wrong))
 
@@ -174,7 +174,7 @@ def half_json(folder: Path) -> None:
 @pytest.mark.parametrize("harm", [missing, truncated, emptied, other_dtype, objects, other_json, half_json])
 @pytest.mark.parametrize("size", [2, 256])
 def test_a_damaged_folder_is_told_as_such(tmp_path: Path, harm: Any, size: int) -> None:
-    save(tmp_path, data.Frames(0, pixels(1, 3, size, size), pixels(1, 1, size, size)))
+    save(tmp_path, data.Frames(0, pixels(1, 3, size, size), pixels(1, 1, size, size), pixels(1, 1, size, size)))
     harm(tmp_path)
     with pytest.raises(Damaged, match="does not hold a Frames"):
         load(tmp_path, data.Frames)

@@ -39,8 +39,7 @@ def relaxed(field: F32, drawn: F32, reach: float) -> F32:
     filled = push_pull(cv2.resize(field, small, interpolation=cv2.INTER_AREA), weight)
     away = cv2.distanceTransform((weight < 0.5).astype(np.uint8), cv2.DIST_L2, 5) * COARSE  # pixels
     fade = np.clip(1 - away / reach, 0, 1)
-    filled *= (fade * fade * (3 - 2 * fade))[..., None]
-    filled = cv2.GaussianBlur(filled, (0, 0), 1.5)
+    filled = cv2.GaussianBlur(filled, (0, 0), 1.5) * (fade * fade * (3 - 2 * fade))[..., None]
     return cv2.resize(filled, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
@@ -50,7 +49,8 @@ def push_pull(weighted: F32, weight: F32) -> F32:
     weighted (h, w, c) is the image times its weight (h, w) in [0, 1].
     """
     if min(weight.shape) <= 2:
-        return weighted / np.maximum(weight.max(), 1e-6) if weight.max() > 0 else weighted
+        mean = weighted.sum((0, 1)) / max(float(weight.sum()), 1e-6)
+        return np.broadcast_to(mean, weighted.shape).astype(np.float32)
     half = (-(-weight.shape[1] // 2), -(-weight.shape[0] // 2))
     coarse = push_pull(
         cv2.resize(weighted, half, interpolation=cv2.INTER_AREA), cv2.resize(weight, half, interpolation=cv2.INTER_AREA)

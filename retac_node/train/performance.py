@@ -42,23 +42,23 @@ BODY_TURN = 0.2  # share of the head's turn that the body makes
 EYE_TURN = np.radians(32)  # what a look unit of 1 turns an eye by
 
 # Targets: jaw, then lip units.  Vowels that glide have two.  Strength says how hard a sound insists on its own shape.
-OPEN, ROUND = {"jawOpen": 0.42}, {"jawOpen": 0.10, "mouthPucker": 0.55, "mouthFunnel": 0.20}
+OPEN, ROUND = {"jawOpen": 0.42, "tongueOut": 0.10}, {"jawOpen": 0.10, "mouthPucker": 0.55, "mouthFunnel": 0.20}
 SPREAD = {"jawOpen": 0.10, "mouthSmile": 0.28, "mouthStretch": 0.15, "mouthLowerDown": 0.10}
 LAX = {"jawOpen": 0.16, "mouthSmile": 0.12, "mouthLowerDown": 0.08}
 HUSH = {"jawOpen": 0.08, "mouthFunnel": 0.45, "mouthPucker": 0.10}
 TEETH = {"jawOpen": 0.07, "mouthStretch": 0.10, "mouthLowerDown": 0.16, "mouthUpperUp": 0.06}
 LABIAL = {"jawOpen": 0.05, "mouthPress": 0.25}
 DENTAL_LIP = {"jawOpen": 0.05, "mouthRollLower": 0.45, "mouthUpperUp": 0.28, "mouthLowerDown": 0.04}
-TONGUE = {"jawOpen": 0.16, "tongueOut": 0.25, "mouthLowerDown": 0.10}
+TONGUE = {"jawOpen": 0.16, "tongueOut": 0.35, "mouthLowerDown": 0.10}
 BACK = {"jawOpen": 0.14}
 Shape = dict[str, float]
 VISEMES: dict[str, tuple[float, tuple[Shape, ...]]] = {
     "sil": (0.6, ({},)),
     "ɑ": (1.0, (OPEN,)),
-    "æ": (1.0, ({"jawOpen": 0.38, "mouthStretch": 0.18, "mouthSmile": 0.10, "mouthLowerDown": 0.10},)),
+    "æ": (1.0, ({"jawOpen": 0.38, "mouthStretch": 0.18, "mouthLowerDown": 0.10, "tongueOut": 0.12},)),
     "ʌ": (0.7, ({"jawOpen": 0.24},)),
     "ɔ": (1.0, ({"jawOpen": 0.34, "mouthFunnel": 0.35},)),
-    "ɛ": (0.9, ({"jawOpen": 0.27, "mouthStretch": 0.12, "mouthLowerDown": 0.08},)),
+    "ɛ": (0.9, ({"jawOpen": 0.27, "mouthStretch": 0.12, "mouthLowerDown": 0.08, "tongueOut": 0.10},)),
     "ɝ": (0.8, ({"jawOpen": 0.14, "mouthFunnel": 0.28, "mouthPucker": 0.10},)),
     "ɪ": (0.7, (LAX,)),
     "i": (1.0, (SPREAD,)),
@@ -73,7 +73,7 @@ VISEMES: dict[str, tuple[float, tuple[Shape, ...]]] = {
     **dict.fromkeys("fv", (1.6, (DENTAL_LIP,))),
     **dict.fromkeys("θð", (1.1, (TONGUE,))),
     **dict.fromkeys("tdnsz", (0.6, (TEETH,))),
-    "l": (0.7, ({"jawOpen": 0.18, "mouthLowerDown": 0.10, "tongueOut": 0.12},)),
+    "l": (0.7, ({"jawOpen": 0.18, "mouthLowerDown": 0.10, "tongueOut": 0.25},)),
     **dict.fromkeys(("ʃ", "ʒ", "tʃ", "dʒ"), (1.2, (HUSH,))),
     "ɹ": (0.8, ({"jawOpen": 0.10, "mouthFunnel": 0.28, "mouthPucker": 0.15},)),
     "w": (1.4, ({"jawOpen": 0.07, "mouthPucker": 0.70, "mouthFunnel": 0.10},)),

@@ -33,8 +33,8 @@ RINGS, AROUND = 72, 120  # of the torso's grid
 # The torso, from the collar down: how far below the ears, half width, half depth and middle, metres.
 DOWN = (0.108, 0.122, 0.135, 0.150, 0.168, 0.190, 0.225, 0.300, 0.450)
 WIDE = (0.058, 0.061, 0.067, 0.083, 0.116, 0.160, 0.192, 0.208, 0.212)
-DEEP = (0.047, 0.049, 0.056, 0.068, 0.082, 0.098, 0.112, 0.125, 0.130)
-MIDDLE = (0.012, 0.010, 0.010, 0.014, 0.018, 0.020, 0.018, 0.012, 0.012)
+DEEP = (0.051, 0.052, 0.057, 0.068, 0.082, 0.098, 0.112, 0.125, 0.130)
+MIDDLE = (0.006, 0.006, 0.008, 0.014, 0.018, 0.020, 0.018, 0.012, 0.012)
 
 UPPER_LIDS = ((33, 246, 161, 160, 159, 158, 157, 173, 133), (263, 466, 388, 387, 386, 385, 384, 398, 362))
 LOWER_LIDS = ((33, 7, 163, 144, 145, 153, 154, 155, 133), (263, 249, 390, 373, 374, 380, 381, 382, 362))
@@ -61,7 +61,7 @@ def cast(head: Head, side: int, seed: int) -> Actor:
     """Makes the actor; `side` is the width of the texture, texels."""
     rng = np.random.default_rng([seed, 3])
     identity = rng.normal(0, 0.45, len(head.identity)).astype(np.float32)
-    tint = rng.normal(0, 0.18, len(head.albedo)).astype(np.float32)
+    tint = skin_tone(len(head.albedo), rng)
     shape = neutral(head, identity)
     hairy = hair_share(head)
     grain = noise(rng, 256, 3)
@@ -91,6 +91,12 @@ def cast(head: Head, side: int, seed: int) -> Actor:
         wet=np.pad(head.part == EYEBALL, (0, len(torso_triangles))),
         texture=np.concatenate([face, shirt]),
     )
+
+
+def skin_tone(count: int, rng: np.random.Generator) -> F32:
+    """Draws albedo coefficients (A,): light and dark more than hue, for skin is never green."""
+    brightness = np.repeat(rng.normal(0, 0.25, -(-count // 3)), 3)[:count]  # red, green and blue of each function
+    return (brightness + rng.normal(0, 0.06, count)).astype(np.float32)
 
 
 # --- shape ----------------------------------------------------------------------------------------------------------
@@ -209,7 +215,7 @@ def paint_face(
     eyes = part == EYEBALL
     colour[eyes] = paint_eyes(head, shape, place[eyes], noise(rng, 128, 2))
     colour[part == CAVITY] *= [0.6, 0.5, 0.5]
-    colour[part == TONGUE] *= [1.25, 1.45, 1.4]
+    colour[part == TONGUE] = np.maximum(1.3 * colour[part == TONGUE], [0.36, 0.18, 0.18])  # seen in its cave
     return spread(colour, part < 255)
 
 
@@ -328,15 +334,16 @@ def shoot(head: Head, actor: Actor, act: Performance, t: int, focal: float, room
     seen = project(points, focal * FINE, width * FINE, height * FINE)
     raster = rasterise(seen, actor.triangles, height * FINE, width * FINE)
     drawn = interpolate(raster, actor.triangles, np.c_[actor.uv, lit, shine])  # (H', W', 6)
-    colour = cv2.remap(actor.texture, drawn[..., 0] - 0.5, drawn[..., 1] - 0.5, cv2.INTER_LINEAR)
+    found = cv2.remap(actor.texture, drawn[..., 0] - 0.5, drawn[..., 1] - 0.5, cv2.INTER_LINEAR)
+    colour: F32 = np.asarray(found, np.float32)
     colour *= drawn[..., 2:5]
     colour += drawn[..., 5:]  # where nobody stands nothing is lit: colour is 0
     wet = actor.wet[raster.triangle]  # -1 is nobody, and the last triangle, which is shirt
     colour[wet] += glint(raster.triangle[wet], raster.bary[wet], actor, points, normals, act.key[t])
     cover = (raster.triangle >= 0).astype(np.float32)
-    picture, cover = (cv2.resize(a, (width, height), interpolation=cv2.INTER_AREA) for a in (colour, cover))
-    picture += (1 - cover)[..., None] * room
-    picture += NOISE * np.random.default_rng([seed, 5, t]).standard_normal(picture.shape, np.float32)
+    cover = cv2.resize(cover, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
+    picture = cv2.resize(colour, (width, height), interpolation=cv2.INTER_AREA) + (1 - cover)[..., None] * room
+    picture = picture + NOISE * np.random.default_rng([seed, 5, t]).standard_normal(picture.shape, np.float32)
     return (picture.clip(0, 1) * 255 + 0.5).astype(np.uint8)
 
 
