@@ -62,6 +62,7 @@ def demo(arguments: list[str]) -> None:
     line = [] if "--audio" in rest else ["--text", asked.text]
     retac("assets", "fetch")
     clip = asked.clip or sample()
+    Path(asked.output).parent.mkdir(parents=True, exist_ok=True)
     retac("dub", clip, *line, "-o", asked.output, *rest)
     both = str(Path(asked.output).with_name("before_after.mp4"))
     project("retac_node.compare", clip, asked.output, "-o", both)

@@ -5,7 +5,10 @@ Three networks of MediaPipe's face landmarker (Google, Apache-2.0) run on LiteRT
 crops are ours.  Plate pixels are continuous: the first pixel covers [0, 1) and its centre is 0.5.
 """
 
+import os
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -158,10 +161,24 @@ def suppress(boxes: list[Box]) -> list[Box]:
 
 
 def interpreter_of(model: bytes, threads: int) -> Interpreter:
-    """Makes a LiteRT network ready to run."""
-    interpreter = Interpreter(model_content=model, num_threads=threads)
-    interpreter.allocate_tensors()
+    """Makes a LiteRT network ready to run, without the library's greeting on the error stream."""
+    with silenced_errors():
+        interpreter = Interpreter(model_content=model, num_threads=threads)
+        interpreter.allocate_tensors()
     return interpreter
+
+
+@contextmanager
+def silenced_errors() -> Iterator[None]:
+    """Sends what native code writes to file descriptor 2 nowhere: LiteRT has no setting for it."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def run_net(interpreter: Interpreter, picture: F32) -> list[F32]:

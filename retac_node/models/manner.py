@@ -1,27 +1,47 @@
-"""A person's manner of speaking: how the general talker's motion is brought to their own rest, range and head moves."""
+"""A person's manner of speaking: how the general talker's motion is brought to their own rest, range and head moves.
+
+And the one rule of articulation that every viewer checks: lips meet on p, b and m.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from retac_node.data import F32, FaceTrack, Timed
+from retac_node.models.head import Head
+from retac_node.models.landmarks3d import LOWER_LIP, UPPER_LIP, at_landmarks
 from retac_node.models.motion import MotionNet
 from retac_node.ops.features import at_frames, heard, spoken
+from retac_node.ops.solve import EYE_DISTANCE
 
-TRUST = 0.15  # correlation below which the clip's sound says nothing of its mouth (no speech, another voice)
-LEAST_GAIN, MOST_GAIN = 0.7, 1.6
-SHRINK = 50.0  # frames of evidence a unit needs before its own gain counts as much as the common one
+LEAST_GAIN, MOST_GAIN = 0.7, 1.8
+SPEECH_SECONDS = 1.0  # of speech from which the clip shows the person's range
+LAG_SECONDS = 0.2  # by how much a clip's sound may be early or late against its pictures
+ENDS = (3, 97)  # percentiles that stand for shut and wide open
+CONTACT = {"p": 1.0, "b": 1.0, "m": 1.0, "f": 0.6, "v": 0.6}  # how far towards shut the lips must come
+EARLY = 0.03  # seconds by which lips lead the sound
+EDGE = 0.06  # seconds over which they close and open again
+CLOSERS = (
+    "jawOpen",
+    "mouthClose",
+    "mouthLowerDownLeft",
+    "mouthLowerDownRight",
+    "mouthUpperUpLeft",
+    "mouthUpperUpRight",
+)
 
 
 @dataclass(frozen=True)
 class Manner:
     rest: F32  # (K,) activations about which the person's mouth moves
-    gain: F32  # (K,) of the general motion
+    gain: float  # of the general motion
+    shut: float  # lip gap, in eye distances, at which this person's lips are closed
     pose_rest: F32  # (6,) mean rotation and translation
     pose_scale: F32  # (6,) standard deviation of each
-    match: float  # correlation of predicted and solved mouths on the clip's own sound
+    match: float  # correlation of predicted and solved lip gap on the clip's own sound, at the best lag
 
 
 def predict(
@@ -34,28 +54,81 @@ def predict(
     return at_frames(units[0].numpy(), fps, frames), at_frames(pose[0].numpy(), fps, frames)
 
 
-def learn(predicted: F32, solved: F32, track: FaceTrack, frames: np.ndarray) -> Manner:
-    """Fits rest and gains by least squares, each gain drawn towards the common one.
+def lip_gap(head: Head, units: tuple[str, ...]) -> F32:
+    """Gives (K,) what each unit at activation 1 adds to the gap between the lips, in eye distances."""
+    columns = [head.expression_names.index(unit) for unit in units]
+    lips = at_landmarks(head, head.expression)[columns]
+    return (lips[:, LOWER_LIP, 1] - lips[:, UPPER_LIP, 1]) / EYE_DISTANCE
 
-    predicted, solved (n, K): the same seconds of the clip; frames (n,) their numbers.  Without speech that matches, the
-    general motion is taken as it is, around the person's mean.
+
+def learn(
+    predicted: F32, solved: F32, gap: F32, track: FaceTrack, frames: NDArray[np.int32], fps: float, speech: float
+) -> Manner:
+    """Finds the person's rest and range.
+
+    predicted, solved (n, K): the same frames (n,) of the clip; gap (K,) as of `lip_gap`; speech: seconds of it in the clip.
+    Ranges are compared, not fitted: least squares would shrink what it cannot predict, and the person would mumble.
     """
-    p, s = predicted - predicted.mean(0), solved - solved.mean(0)
-    weight = s.std(0) + 1e-6
-    match = float((p * s).sum() / np.sqrt((p**2).sum() * (s**2).sum() + 1e-12))
-    common = 1.0
-    gain = np.ones(p.shape[1], np.float32)
-    if match > TRUST:
-        # Least squares alone shrinks what it cannot predict and would make the person mumble: the ratio of ranges is
-        # what is seen, so the two are averaged.
-        slope = (p * s).sum() / ((p**2).sum() + 1e-9)
-        ratio = np.sqrt((s**2).sum() / ((p**2).sum() + 1e-9)) * np.sqrt(match)
-        common = float(np.clip((slope + ratio) / 2, LEAST_GAIN, MOST_GAIN))
-        own = ((p * s).sum(0) + SHRINK * weight**2 * common) / ((p**2).sum(0) + SHRINK * weight**2)
-        gain = np.clip(own, LEAST_GAIN * common, MOST_GAIN * common).astype(np.float32)
+    made, seen = predicted @ gap, solved @ gap  # (n,)
+    gain = (
+        float(np.clip(spread(seen) / max(spread(made), 1e-6), LEAST_GAIN, MOST_GAIN))
+        if speech >= SPEECH_SECONDS
+        else 1.0
+    )
     pose = np.concatenate([track.rotation[frames], track.translation[frames]], 1)
-    rest = (solved.mean(0) - gain * predicted.mean(0)).astype(np.float32)
-    return Manner(rest, gain, pose.mean(0), pose.std(0), match)
+    return Manner(
+        rest=(solved.mean(0) - gain * predicted.mean(0)).astype(np.float32),
+        gain=gain,
+        shut=float(np.percentile(seen, ENDS[0])),
+        pose_rest=pose.mean(0),
+        pose_scale=pose.std(0),
+        match=best_match(made, seen, round(LAG_SECONDS * fps)),
+    )
+
+
+def spread(curve: F32) -> float:
+    low, high = np.percentile(curve, ENDS)
+    return float(high - low)
+
+
+def best_match(a: F32, b: F32, lags: int) -> float:
+    """Gives the highest correlation of two curves over lags of up to so many frames either way; 0 when one is flat."""
+    best = 0.0
+    for lag in range(-lags, lags + 1):
+        left, right = a[max(0, -lag) : len(a) - max(0, lag)], b[max(0, lag) : len(b) - max(0, -lag)]
+        if len(left) > 2 and left.std() > 0 and right.std() > 0:
+            best = max(best, float(np.corrcoef(left, right)[0, 1]))
+    return best
+
+
+def mouth(manner: Manner, units: F32, gap: F32, names: tuple[str, ...], phonemes: tuple[Timed, ...], fps: float) -> F32:
+    """Brings predicted units (U, K) to the person: activations in their bounds, lips shut where the sound needs it."""
+    lowest = np.array([-1.0 if name.startswith("extra") else 0.0 for name in names], np.float32)
+    made = np.clip(manner.rest + manner.gain * units, lowest, 1.0)
+    need = contact(phonemes, fps, len(units))
+    shutter = closing(gap, names)
+    for _ in range(2):  # what one unit cannot give within its bounds, the others give the second time
+        excess = np.maximum(made @ gap - manner.shut, 0) * need  # (U,)
+        made = np.clip(made - excess[:, None] * shutter, lowest, 1.0)
+    return np.asarray(made.astype(np.float32))
+
+
+def contact(phonemes: tuple[Timed, ...], fps: float, frames: int) -> F32:
+    """Gives (U,) in [0, 1]: how shut the lips must be in each frame."""
+    times = np.arange(frames) / fps
+    need = np.zeros(frames, np.float32)
+    for phoneme in phonemes:
+        if phoneme.label in CONTACT:
+            outside = np.maximum(phoneme.start - EARLY - times, times - (phoneme.end - EARLY))  # seconds
+            rise = np.clip(1 - np.maximum(outside, 0) / EDGE, 0, 1)
+            need = np.maximum(need, CONTACT[phoneme.label] * rise * rise * (3 - 2 * rise))
+    return need
+
+
+def closing(gap: F32, names: tuple[str, ...]) -> F32:
+    """Gives the smallest change of the closing units (K,) that opens the lips by one eye distance."""
+    used = gap * np.isin(names, CLOSERS)
+    return used / max(float(used @ gap), 1e-9)
 
 
 def save_manner(path: Path, manner: Manner) -> None:
@@ -65,4 +138,6 @@ def save_manner(path: Path, manner: Manner) -> None:
 
 def load_manner(path: Path) -> Manner:
     with np.load(path, allow_pickle=False) as file:
-        return Manner(file["rest"], file["gain"], file["pose_rest"], file["pose_scale"], float(file["match"]))
+        held = {name: file[name] for name in file.files}
+    gain, shut, match = (float(held[name]) for name in ("gain", "shut", "match"))
+    return Manner(held["rest"], gain, shut, held["pose_rest"], held["pose_scale"], match)

@@ -29,7 +29,7 @@ ROWS = (
     Stage("ingest", 1, late("ingest"), asked.IngestOptions, data.Clip, cost=1),
     Stage(
         "voice", 1, late("voice"), asked.VoiceOptions, data.Speech, ("ingest",),
-        ("kokoro", "kokoro_vocab", "speaker_encoder", "perth", VOICES), cost=8,
+        ("kokoro", "speaker_encoder", "perth", VOICES), cost=8,
     ),
     Stage(
         "track", 1, late("track"), asked.TrackOptions, data.FaceTrack, ("ingest",),

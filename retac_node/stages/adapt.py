@@ -20,12 +20,13 @@ from retac_node.models.apprentice import judge, train
 from retac_node.models.head import load_head
 from retac_node.models.landmarks3d import LIPS
 from retac_node.models.lessons import APART_SECONDS, Lessons, asks_for, choose_others, prepare
-from retac_node.models.manner import learn, predict, save_manner
+from retac_node.models.manner import learn, lip_gap, predict, save_manner
 from retac_node.models.memory import open_memory, sharpness, window, worth_holding
 from retac_node.models.motion import load_motion_net
 from retac_node.models.mouthbox import mouth_box
 from retac_node.models.puppet import Rig, rig
 from retac_node.models.refiner import Refiner, load_refiner, save_refiner
+from retac_node.ops.sound import speaking
 from retac_node.ops.window import into_window
 
 HELD_OUT = 0.15  # of the frames, the last ones
@@ -87,7 +88,10 @@ def speak_like(folder: Path, clip: Clip, track: FaceTrack, frames: NDArray[np.in
         predicted: F32 = np.zeros((count, len(columns)), np.float32)
     else:
         predicted = predict(net, sound, clip.audio_rate, (), float(clip.fps), count)[0]
-    manner = learn(predicted[frames], track.expression[frames][:, columns], track, frames)
+    speech = float(speaking(sound, clip.audio_rate).mean()) * count / float(clip.fps) if len(sound) else 0.0
+    solved = track.expression[frames][:, columns]
+    gap = lip_gap(load_head(), net.config.units)
+    manner = learn(predicted[frames], solved, gap, track, frames, float(clip.fps), speech)
     save_manner(folder / "manner.npz", manner)
     return manner.match
 

@@ -1,6 +1,6 @@
 """Trains the refiner's general weights on several people's clips, and judges them on people it has not seen.
 
-    python -m retac_node.train.refiner --data CLIP ... --held-out CLIP ... --work FOLDER [-o retac_node/weights/refiner.safetensors]
+    python -m retac_node.train.refiner --data CLIP ... --held-out CLIP ... --work FOLDER [-o OUT.safetensors]
 """
 
 import argparse
