@@ -2,10 +2,12 @@
 
 import json
 import struct
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import trimesh
 
 from retac_node.gltf import head_glb, quaternions
 from retac_node.models.head import load_head, posed, vertices
@@ -53,6 +55,13 @@ def track() -> Any:
 @pytest.fixture(scope="module")
 def viewer(track: Any) -> Viewer:
     return Viewer(head_glb(load_head(), track, FPS))
+
+
+def test_another_reader_finds_the_same_mesh(track: Any, tmp_path: Path) -> None:
+    (tmp_path / "head.glb").write_bytes(head_glb(load_head(), track, FPS))
+    (mesh,) = trimesh.load(tmp_path / "head.glb", process=False).geometry.values()
+    assert len(mesh.vertices) == len(load_head().mean)
+    assert len(mesh.faces) == len(load_head().triangles)
 
 
 def test_the_file_shows_every_vertex_where_the_solve_put_it(viewer: Viewer, track: Any) -> None:

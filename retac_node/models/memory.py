@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from retac_node import media
 from retac_node.data import F32, U8, Adapted, Clip, FaceTrack, Motion
 from retac_node.models.puppet import THREADS, Ask, Drawn, Rig, draw, keys, places, source_places
+from retac_node.models.skin import Look, learn_texture, lip_gap, look, skin
 from retac_node.ops.retrieve import Choice, choose
 from retac_node.ops.window import cut
 
@@ -28,6 +29,8 @@ class Memory:
     cost: F32  # (M,) eye distances, for blur
     keys: F32  # (M, K)
     at: F32  # (M, V + 20, 3) the rig in each window
+    gap: F32  # (M,) between the lips, eye distances
+    look: Look | None  # how the head is painted; None before its texture is gathered
 
 
 def worth_holding(track: FaceTrack, fps: float, seconds: float) -> NDArray[np.int32]:
@@ -55,7 +58,19 @@ def open_memory(rig: Rig, track: FaceTrack, adapted: Adapted) -> Memory:
         frames, sharp = file["frames"], file["sharpness"]
     rgb = np.load(Path(adapted.folder) / "memory.npy", mmap_mode="r", allow_pickle=False)
     held = keys(rig, track.expression[frames], track.rotation[frames])
-    return Memory(frames, rgb, blur_cost(sharp), held, source_places(rig, track, frames))
+    gap = lip_gap(rig.head, track.identity, track.expression[frames])
+    painted = Path(adapted.folder) / "texture.npz"
+    found = None
+    if painted.exists():
+        with np.load(painted, allow_pickle=False) as file:
+            found = look(rig.head, track, file["albedo"], file["confidence"])
+    return Memory(frames, rgb, blur_cost(sharp), held, source_places(rig, track, frames), gap, found)
+
+
+def texture(rig: Rig, track: FaceTrack, memory: Memory) -> tuple[U8, U8]:
+    """Gathers the head's albedo (512, 512, 3) and how well it is known (512, 512) from the memory."""
+    trust = 2 ** (-memory.cost / BLUR_COST)
+    return learn_texture(rig.head, track, memory.rgb, memory.at, memory.frames, trust)
 
 
 def choose_frames(rig: Rig, memory: Memory, motion: Motion, candidates: int) -> Choice:
@@ -76,13 +91,17 @@ def ask(
     source = motion.source_frame[frames]
     at_plate = source_places(rig, track, source)
     at_asked = asked_places(rig, track, motion, frames)
+    gap = lip_gap(rig.head, track.identity, motion.expression[frames])
     asks = []
     for n, u in enumerate(frames):
         rows = choice.index[u]
         own = tuple(np.asarray(memory.rgb[row]) for row in rows)
-        asks.append(
-            Ask(plates[n], at_plate[n], at_asked[n], own, tuple(memory.at[row] for row in rows), choice.weight[u])
-        )
+        at_own = tuple(memory.at[row] for row in rows)
+        cover = None
+        if memory.look is not None:
+            pose = motion.rotation[u], motion.translation[u]
+            cover = skin(memory.look, track, int(source[n]), *pose, float(gap[n]), float(memory.gap[rows].max()))
+        asks.append(Ask(plates[n], at_plate[n], at_asked[n], own, at_own, choice.weight[u], cover))
     return asks
 
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from retac_node.data import F32, U8, FaceTrack
 from retac_node.models.head import EYEBALL, SKIN, Head, posed, vertices
-from retac_node.models.landmarks3d import INNER_LIPS, LIPS, at_landmarks
+from retac_node.models.landmarks3d import INNER_LIPS, LIPS, OUTER_LIPS, at_landmarks
+from retac_node.models.skin import Skin, paint
 from retac_node.ops.carry import centres, displacement, sample
 from retac_node.ops.geometry import project
 from retac_node.ops.raster import Raster, interpolate, rasterise
@@ -22,6 +23,7 @@ from retac_node.ops.window import into_window
 
 PLUG_BEHIND = 0.002  # metres: the open mouth's patch lies this far behind the lips
 NECK_BELOW, NECK_BEHIND = 0.015, 0.06  # metres from the mouth's middle: where the jaw ends and the neck begins
+NEAR_LIPS, FAR_FROM_LIPS = 0.012, 0.034  # metres: the person's own frames rule up to the one, and no further than the other
 REACH = 0.45  # of the crop's half side: how far beyond the mesh the plate still gives way
 POSE_WEIGHT = 0.5  # eye distances that a radian of head turn counts in the choice of frames
 GAIN_LIMIT = 1.35  # colour match between two frames of one clip, either way
@@ -46,8 +48,19 @@ def rig(head: Head) -> Rig:
         (upper[i + 1], lower[i + 1], lower[i]) for i in range(10)
     ]
     patch = np.array([t for t in strip if len(set(t)) == 3], np.int32)
-    spoken = np.concatenate([head.spoken, np.ones(20, np.float32)])[:, None]
+    spoken = np.concatenate([head.spoken * near_lips(head), np.ones(20, np.float32)])[:, None]
     return Rig(np.concatenate([head.triangles[drawn], patch]).astype(np.int32), spoken, head)
+
+
+def near_lips(head: Head) -> F32:
+    """Gives (V,) weights that fall from 1 at the lips to 0 before the chin's edge.
+
+    The carried plate has chin and cheeks already, and two frames never agree to the pixel on an outline.
+    """
+    lips = at_landmarks(head, head.mean)[OUTER_LIPS]  # (20, 3)
+    away = np.linalg.norm(head.mean[:, None] - lips[None], axis=-1).min(1)  # (V,) metres
+    rise = np.clip((FAR_FROM_LIPS - away) / (FAR_FROM_LIPS - NEAR_LIPS), 0, 1)
+    return (rise * rise * (3 - 2 * rise)).astype(np.float32)
 
 
 def neck(head: Head) -> NDArray[np.bool_]:
@@ -97,6 +110,7 @@ class Ask:
     own: tuple[U8, ...]  # (h, w, 3) the person's own frames to take the mouth from
     at_own: tuple[F32, ...]  # (V + 20, 3) the rig in each
     weight: F32  # (c,) of each, sums to 1
+    skin: Skin | None = None  # what is painted where no frame serves
 
 
 Part = tuple[slice, slice]  # rows and columns of a window
@@ -122,16 +136,49 @@ def draw_one(rig: Rig, ask: Ask) -> Drawn:
     field = displacement(raster, rig.triangles, ask.at_plate[:, :2], REACH * width / 2)
     field *= border(height, width)[..., None]
     picture = sample(ask.plate, field)
+    lit = painted(rig, ask, raster, drawn, picture)
+    if lit is not None:
+        picture = as_bytes(picture + (lit.rgb - picture) * lit.fresh[..., None])
     spoken = mouth_weight(interpolate(raster, rig.triangles, rig.spoken)[..., 0], drawn)
     part = box_of(spoken)
     if part is not None:
         base = picture[part].astype(np.float32)
         mouth = own_mouth(rig, ask, part_of(raster, part), part)
-        mouth *= gain(base, mouth, spoken[part], drawn[part], len(spoken))
+        mouth *= gain(base, mouth, 4 * spoken[part] * (1 - spoken[part]) * drawn[part], len(spoken))
+        if lit is not None:
+            mouth += (lit.rgb[part] - mouth) * lit.agape[part][..., None]
         picture[part] = as_bytes(base + (mouth - base) * spoken[part][..., None])
     moved = np.clip(np.hypot(field[..., 0], field[..., 1]) * 2.5 - 0.25, 0, 1)  # from a tenth of a pixel on
     mask = np.maximum(spoken, cv2.GaussianBlur(moved, (0, 0), 2.0) * border(height, width))
+    if lit is not None:
+        mask = np.maximum(mask, lit.fresh)
     return Drawn(picture, as_bytes(mask * 255), as_bytes(spoken * 255))
+
+
+@dataclass(frozen=True)
+class Lit:
+    """The painted head in one window, and where it replaces frames."""
+
+    rgb: F32  # (h, w, 3) [0, 255], in the colours of the plate
+    fresh: F32  # (h, w) [0, 1] over the plate
+    agape: F32  # (h, w) [0, 1] over the person's own mouths
+
+
+def painted(rig: Rig, ask: Ask, raster: Raster, drawn: F32, plate: U8) -> Lit | None:
+    """Paints the head over a carried plate (h, w, 3); None where the frames serve everywhere."""
+    if ask.skin is None or not ask.skin.needed:
+        return None
+    height, width = drawn.shape
+    rgb, there = paint(ask.skin, ask.at_asked, height, width)
+    weights = np.zeros((len(rig.spoken), 2), np.float32)
+    weights[:-20, 0] = ask.skin.fresh
+    weights[-20:, 1] = ask.skin.agape  # the patch across the mouth
+    fresh, agape = np.moveaxis(interpolate(raster, rig.triangles, weights), -1, 0)
+    soft = 0.004 * width
+    fresh = cv2.GaussianBlur(fresh, (0, 0), soft) * there * drawn * border(height, width)
+    agape = cv2.GaussianBlur(cv2.dilate(agape, np.ones((3, 3), np.uint8)), (0, 0), soft / 2) * there
+    matched = rgb * gain(plate.astype(np.float32), rgb, (1 - np.maximum(fresh, agape)) * there * drawn, width)
+    return Lit(matched, fresh, agape)
 
 
 def own_mouth(rig: Rig, ask: Ask, raster: Raster, part: Part) -> F32:
@@ -165,11 +212,14 @@ def mouth_weight(spoken: F32, drawn: F32) -> F32:
     return cv2.GaussianBlur(spoken, (0, 0), soft) * cv2.GaussianBlur(inner, (0, 0), soft) * drawn
 
 
-def gain(base: F32, mouth: F32, spoken: F32, drawn: F32, size: int) -> F32:
-    """Gives a smooth (h', w', 3) factor that brings `mouth` to the colour `base` has around it; the window has `size`."""
-    ring = (4 * spoken * (1 - spoken) * drawn)[..., None] + 1e-4
+def gain(base: F32, other: F32, common: F32, size: int) -> F32:
+    """Gives a smooth (h', w', 3) factor that brings `other` to the colour `base` has where `common` (h', w') is 1.
+
+    `size` is the window's.
+    """
+    ring = common[..., None] + np.float32(1e-4)
     wide = 0.06 * size
-    ratio = (blur(base * ring, wide) + 1) / (blur(mouth * ring, wide) + 1)
+    ratio = (blur(base * ring, wide) + 1) / (blur(other * ring, wide) + 1)
     return np.clip(ratio, 1 / GAIN_LIMIT, GAIN_LIMIT)
 
 

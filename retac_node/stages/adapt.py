@@ -1,7 +1,7 @@
 """Adapt: everything learnt about this person from the head of their clip.  Never sees the new line.
 
-The memory (their own frames), their manner of speaking, and the refiner's fine-tune, which is judged on a slice of the
-clip that it was not trained on and is used only as far as it helps there.
+The memory (their own frames), the texture of their head, their manner of speaking, and the refiner's fine-tune, which is
+judged on a slice of the clip that it was not trained on and is used only as far as it helps there.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from retac_node.models.head import load_head
 from retac_node.models.landmarks3d import LIPS
 from retac_node.models.lessons import APART_SECONDS, Lessons, asks_for, choose_others, prepare
 from retac_node.models.manner import learn, lip_gap, predict, save_manner
-from retac_node.models.memory import open_memory, sharpness, window, worth_holding
+from retac_node.models.memory import open_memory, sharpness, texture, window, worth_holding
 from retac_node.models.motion import load_motion_net
 from retac_node.models.mouthbox import mouth_box
 from retac_node.models.puppet import Rig, rig
@@ -39,6 +39,7 @@ def run(ctx: Context, options: AdaptOptions, clip: Clip, track: FaceTrack) -> Ad
     fps = float(clip.fps)
     frames = worth_holding(track, fps, options.learn_seconds)
     remember(ctx, clip, track, frames)
+    paint(ctx.folder, body, track)
     notes = {"frames": float(len(frames)), "speech match": speak_like(ctx.folder, clip, track, frames)}
     here = Adapted({}, str(ctx.folder), {})
     net = load_refiner()
@@ -76,6 +77,16 @@ def remember(ctx: Context, clip: Clip, track: FaceTrack, frames: NDArray[np.int3
     with open(ctx.folder / "memory.part", "wb") as file:
         np.savez(file, frames=frames, sharpness=sharp)
     os.replace(ctx.folder / "memory.part", ctx.folder / "memory.npz")
+
+
+def paint(folder: Path, body: Rig, track: FaceTrack) -> None:
+    """Writes texture.npz: the head's albedo (512, 512, 3) and how well it is known (512, 512), both u8."""
+    if (folder / "texture.npz").exists():
+        return
+    albedo, confidence = texture(body, track, open_memory(body, track, Adapted({}, str(folder), {})))
+    with open(folder / "texture.part", "wb") as file:
+        np.savez(file, albedo=albedo, confidence=confidence)
+    os.replace(folder / "texture.part", folder / "texture.npz")
 
 
 def speak_like(folder: Path, clip: Clip, track: FaceTrack, frames: NDArray[np.int32]) -> float:

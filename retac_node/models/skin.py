@@ -1,0 +1,175 @@
+"""The head painted with its own texture and lit: for what no frame of the person shows.  Never chooses frames.
+
+The plate serves as long as it shows the same skin as the asked pose; the person's own mouths serve as long as they open
+nearly as far as asked.  Beyond that the texture steps in, smoothly.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from retac_node.data import F32, U8, FaceTrack
+from retac_node.models.head import EYEBALL, SKIN, Head, albedo, neutral, posed, vertices
+from retac_node.models.landmarks3d import INNER_LIPS, LOWER_LIP, UPPER_LIP, at_landmarks
+from retac_node.ops.geometry import project
+from retac_node.ops.light import sh_basis
+from retac_node.ops.raster import interpolate, rasterise, vertex_normals
+from retac_node.ops.solve import EYE_DISTANCE
+from retac_node.ops.texture import View, gather
+from retac_node.ops.window import into_window
+
+SIDE = 512  # texels
+VIEWS = 24  # frames that the texture is read from
+LIT = (0.35, 1.6)  # shading stays within: the light is only known where skin faces the camera
+SHALLOW = 0.07  # metres behind the lips at which the mouth has lost two thirds of its light
+EDGE_ON, SQUARE_ON = 0.05, 0.4  # cosines between which skin goes from hidden to well shown
+HIDDEN, DEEP = 0.006, 0.02  # metres behind the z-buffer between which skin goes from shown to hidden
+COARSE = 3  # pixels of the window to one of that z-buffer
+STAIRS = 0.7  # pixels of blur that hide the steps of the drawing
+WIDER, GAP, SPAN = 1.6, 0.03, 0.05  # the mouth is agape from 1.6 x the own gap + 0.03 on, wholly so 0.05 further; eye distances
+
+
+@dataclass(frozen=True)
+class Look:
+    """One person's head: its texture, and its shape at rest."""
+
+    texture: U8  # (SIDE, SIDE, 3) albedo
+    head: Head
+    points: F32  # (V, 3) at rest, head space
+    normals: F32  # (V, 3)
+    known: F32  # (V,) [0, 1] how far the texture was read off frames
+    dark: F32  # (V, 1) share of the light that reaches the place; 1 on the skin
+
+
+@dataclass(frozen=True)
+class Skin:
+    """What is needed to paint one frame."""
+
+    look: Look
+    shading: F32  # (V, 3) as asked
+    fresh: F32  # (V,) [0, 1] how far the asked pose shows what the plate hid
+    agape: float  # [0, 1] how far the asked mouth is beyond all own frames chosen for it
+
+    @property
+    def needed(self) -> bool:
+        return self.agape > 0 or bool((self.fresh > 0).any())
+
+
+def learn_texture(
+    head: Head, track: FaceTrack, pictures: NDArray[np.uint8], at: F32, frames: NDArray[np.int32], trust: F32
+) -> tuple[U8, U8]:
+    """Gathers the texture from windows (M, h, w, 3) of frames (M,), the rig in them (M, V + 20, 3), trust (M,) in each.
+
+    Gives (SIDE, SIDE, 3) albedo and (SIDE, SIDE) confidence, u8.
+    """
+    views = []
+    for row in spread_out(np.concatenate([track.rotation[frames], 0.3 * track.expression[frames]], 1), VIEWS):
+        one = frames[row : row + 1]
+        shape = vertices(head, track.identity, track.expression[one])
+        points = posed(shape, track.rotation[one], track.translation[one])[0]
+        normals = vertex_normals(points, head.triangles, head.twin)
+        shading = np.clip(sh_basis(normals) @ track.light[one[0]], *LIT).astype(np.float32)
+        place = np.ascontiguousarray(at[row, : len(points)])
+        views.append(View(np.asarray(pictures[row]), place, facing(points, normals), shading, float(trust[row])))
+    painted = np.isin(head.part, (SKIN, EYEBALL))
+    return gather(views, head.uv, head.triangles, painted, own_albedo(head, track), SIDE)
+
+
+def own_albedo(head: Head, track: FaceTrack) -> F32:
+    """Gives the model's albedo (V, 3) for the person; what was read off the skin does not colour the mouth's inside."""
+    inner = np.unique(head.triangles[~np.isin(head.part, (SKIN, EYEBALL))])
+    colour = albedo(head, track.albedo)
+    colour[inner] = head.albedo_mean[inner]
+    return colour
+
+
+def spread_out(values: F32, count: int) -> list[int]:
+    """Picks up to `count` rows of (M, K), each as far as can be from those before; the first is the most ordinary."""
+    away = np.linalg.norm(values - np.median(values, 0), axis=1)
+    picked = [int(away.argmin())]
+    nearest = np.linalg.norm(values - values[picked[0]], axis=1)
+    while len(picked) < min(count, len(values)):
+        picked.append(int(nearest.argmax()))
+        nearest = np.minimum(nearest, np.linalg.norm(values - values[picked[-1]], axis=1))
+    return picked
+
+
+def facing(points: F32, normals: F32) -> F32:
+    """Gives the cosine between normals (V, 3) and the way to the camera from points (V, 3), camera space."""
+    return -(points * normals).sum(-1) / np.linalg.norm(points, axis=-1)
+
+
+def look(head: Head, track: FaceTrack, texture: U8, confidence: U8) -> Look:
+    """Puts a person's head together from what `learn_texture` gave."""
+    points = neutral(head, track.identity).astype(np.float32)
+    lips = at_landmarks(head, points)[INNER_LIPS, 2].mean()
+    inner = np.unique(head.triangles[~np.isin(head.part, (SKIN, EYEBALL))])
+    normals = vertex_normals(points, head.triangles, head.twin)
+    normals[inner] = (0, 0, -1)  # light comes in through the lips
+    dark = np.ones((len(points), 1), np.float32)
+    dark[inner, 0] = np.exp(-np.maximum(points[inner, 2] - lips, 0) / SHALLOW)
+    columns, rows = np.clip(head.uv * SIDE, 0, SIDE - 1).astype(int).T
+    known = cv2.erode(confidence, np.ones((5, 5), np.uint8))[rows, columns] / np.float32(255)
+    return Look(texture, head, points, normals, known, dark)
+
+
+def skin(
+    look: Look, track: FaceTrack, source: int, rotation: F32, translation: F32, gap: float, own_gap: float
+) -> Skin:
+    """Finds what the plate at frame `source` does not show of an asked pose (3,) and (3,); gaps are in eye distances."""
+    there = track.rotation[source], track.translation[source]
+    if np.array_equal(rotation, there[0]) and np.array_equal(translation, there[1]):
+        fresh = np.zeros(len(look.points), np.float32)
+    else:
+        shown = [seen(look, track, source, *pose) for pose in ((rotation, translation), there)]
+        fresh = smooth(2 * (shown[0] - shown[1]) - 0.1) * look.known  # elsewhere the stretched plate is no worse
+    normals = posed(look.normals[None], rotation[None], np.zeros((1, 3), np.float32))[0]
+    shading = np.clip(sh_basis(normals) @ track.light[source], *LIT) * look.dark
+    agape = float(smooth(np.array((gap - WIDER * own_gap - GAP) / SPAN)))
+    return Skin(look, shading.astype(np.float32), fresh, agape)
+
+
+def seen(look: Look, track: FaceTrack, source: int, rotation: F32, translation: F32) -> F32:
+    """Says how well the head at rest, in a pose, shows each vertex in the window of frame `source`: (V,) [0, 1]."""
+    points = posed(look.points[None], rotation[None], translation[None])
+    normals = posed(look.normals[None], rotation[None], np.zeros((1, 3), np.float32))[0]
+    at = into_window(
+        project(points, track.focal, track.width, track.height).astype(np.float32),
+        track.crop_from_frame[source : source + 1],
+    )[0]
+    at[:, :2] /= COARSE
+    side = -(-track.crop_size // COARSE)
+    buffer = rasterise(at, look.head.triangles, side, side).depth
+    columns, rows = (np.clip(at[:, axis], 0, side - 1).astype(int) for axis in (0, 1))
+    behind = np.where(np.isfinite(buffer[rows, columns]), at[:, 2] - buffer[rows, columns], 0)
+    square = (facing(points[0], normals) - EDGE_ON) / (SQUARE_ON - EDGE_ON)
+    return smooth(square) * (1 - smooth((behind - HIDDEN) / (DEEP - HIDDEN)))
+
+
+def smooth(values: F32) -> F32:
+    """Goes from 0 at 0 to 1 at 1 without a corner."""
+    values = np.clip(values, 0, 1)
+    return np.asarray(values * values * (3 - 2 * values), np.float32)
+
+
+def lip_gap(head: Head, identity: F32, expression: F32) -> F32:
+    """Gives how far the lips are apart in expressions (n, E), whatever the pose: (n,) eye distances."""
+    lips = [UPPER_LIP, LOWER_LIP]
+    corners, share = head.triangles[head.landmark_triangle[lips]], head.landmark_bary[lips]  # (2, 3), (2, 3)
+    still = np.einsum("lcx,lc->lx", neutral(head, identity)[corners], share)
+    basis = np.einsum("elcx,lc->elx", head.expression[:, corners], share)  # (E, 2, 3)
+    apart = np.einsum("ne,ex->nx", expression, basis[:, 1] - basis[:, 0]) + still[1] - still[0]
+    return np.asarray(np.linalg.norm(apart, axis=1) / EYE_DISTANCE, np.float32)
+
+
+def paint(skin: Skin, at: F32, height: int, width: int) -> tuple[F32, F32]:
+    """Draws the lit head at places (V.., 3) of a window: (h, w, 3) RGB [0, 255], and (h, w) 1 where there is some."""
+    head = skin.look.head
+    raster = rasterise(at[: len(head.mean)], head.triangles, height, width)
+    values = interpolate(raster, head.triangles, np.concatenate([head.uv * SIDE - 0.5, skin.shading], 1))
+    colour = cv2.remap(skin.look.texture, values[..., 0], values[..., 1], cv2.INTER_LINEAR)
+    there = (raster.triangle >= 0).astype(np.float32)
+    blurred = cv2.GaussianBlur(np.dstack([colour * values[..., 2:], there]), (0, 0), STAIRS)
+    return blurred[..., :3] / np.maximum(blurred[..., 3:], 1e-3), there
