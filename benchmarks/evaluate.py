@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from retac_shared.options import JobSpec
@@ -45,7 +46,7 @@ def main() -> int:
     }
     rows = []
     with tempfile.TemporaryDirectory() as name:
-        run_job = runner(Desk(asked.work or Path(name) / "work", "auto", lambda event: None))
+        run_job = runner(Desk(asked.work or Path(name) / "work", "auto", lambda event: None, Event()))
         for item in asked.clips:
             path, _, seconds = item.rpartition("=")
             for variant, options in variants.items():
@@ -62,7 +63,7 @@ def main() -> int:
 
 
 def runner(desk: Desk) -> Callable[[JobSpec, Mapping[str, Path], tuple[str, ...]], dict[str, Any]]:
-    return lambda spec, sources, wanted: desk.run(spec, wanted, sources)
+    return lambda spec, sources, wanted: desk.run(spec, sources, wanted)
 
 
 def row(clip: str, variant: str, made: Measured) -> str:

@@ -26,6 +26,7 @@ from retac_node import media
 from retac_node.data import F32, Clip
 from retac_node.dub import slot_of
 from retac_node.errors import BadInput
+from retac_node.evaluate import without_nan
 from retac_node.stages.voice import listen
 
 LINES = {
@@ -166,7 +167,9 @@ def tell(case: Case, ended: child.Ended, found: Findings | None, wrong: list[str
         "warnings": [event["sentence"] for event in ended.told("warned")],
     }
     facts |= summary(found) if found else {}
-    (output / f"{case.name}.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    (output / f"{case.name}.json").write_text(
+        json.dumps(dict(without_nan(facts)), indent=2, allow_nan=False) + "\n", encoding="utf-8"
+    )
     return wrong
 
 

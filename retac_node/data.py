@@ -17,7 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 from retac_shared.motion import FaceMesh, Motion
 
-__all__ = ["Adapted", "Clip", "FaceMesh", "FaceTrack", "Frames", "Motion", "Patches", "Report", "Speech", "Timed", "Video"]
+__all__ = [
+    "Adapted",
+    "Clip",
+    "FaceMesh",
+    "FaceTrack",
+    "Frames",
+    "Motion",
+    "Patches",
+    "Report",
+    "Speech",
+    "Timed",
+    "Video",
+]
 
 if TYPE_CHECKING:  # the checker is told less, because OpenCV's stubs return unions of all dtypes
     F32 = NDArray[Any]

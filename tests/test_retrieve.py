@@ -35,7 +35,9 @@ def test_a_blurred_frame_is_passed_over() -> None:
 
 def test_a_memory_smaller_than_the_candidates_will_do() -> None:
     held = np.zeros((1, 2), np.float32)
-    assert choose(np.zeros((3, 2), np.float32), held, np.zeros(1, np.int32), np.zeros(1, np.float32), 3).index.shape == (3, 1)
+    assert choose(
+        np.zeros((3, 2), np.float32), held, np.zeros(1, np.int32), np.zeros(1, np.float32), 3
+    ).index.shape == (3, 1)
 
 
 def test_squares_are_squared_distances() -> None:

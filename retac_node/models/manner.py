@@ -101,16 +101,26 @@ def best_match(a: F32, b: F32, lags: int) -> float:
     return best
 
 
-def mouth(manner: Manner, units: F32, gap: F32, names: tuple[str, ...], phonemes: tuple[Timed, ...], fps: float) -> F32:
-    """Brings predicted units (U, K) to the person: activations in their bounds, lips shut where the sound needs it."""
-    lowest = np.array([-1.0 if name.startswith("extra") else 0.0 for name in names], np.float32)
-    made = np.clip(manner.rest + manner.gain * units, lowest, 1.0)
+def mouth(manner: Manner, units: F32, names: tuple[str, ...]) -> F32:
+    """Brings predicted units (U, K) to the person, in their bounds."""
+    return np.clip(manner.rest + manner.gain * units, lowest(names), 1.0)
+
+
+def shut_where_needed(
+    manner: Manner, units: F32, gap: F32, names: tuple[str, ...], phonemes: tuple[Timed, ...], fps: float
+) -> F32:
+    """Brings the lips of (U, K) together as far as the sounds need it; gap (K,) as of `lip_gap`."""
     need = contact(phonemes, fps, len(units))
     shutter = closing(gap, names)
+    made = units
     for _ in range(2):  # what one unit cannot give within its bounds, the others give the second time
         excess = np.maximum(made @ gap - manner.shut, 0) * need  # (U,)
-        made = np.clip(made - excess[:, None] * shutter, lowest, 1.0)
+        made = np.clip(made - excess[:, None] * shutter, lowest(names), 1.0)
     return np.asarray(made.astype(np.float32))
+
+
+def lowest(names: tuple[str, ...]) -> F32:
+    return np.array([-1.0 if name.startswith("extra") else 0.0 for name in names], np.float32)
 
 
 def contact(phonemes: tuple[Timed, ...], fps: float, frames: int) -> F32:

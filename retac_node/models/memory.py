@@ -19,6 +19,7 @@ from retac_node.ops.retrieve import Choice, choose
 from retac_node.ops.window import cut
 
 MOST_PER_SECOND = 30  # frames of a faster clip are thinned out
+COVERED_COST, MOST_COVERED = 2.0, 0.03  # eye distances, for a mouth of which more than this share is hidden
 BLUR_COST = 0.05  # eye distances that a frame half as sharp as the median counts as further away
 
 
@@ -49,13 +50,24 @@ def sharpness(crop: U8, lips: F32) -> float:
     return float(np.abs(cv2.Laplacian(cv2.cvtColor(box, cv2.COLOR_RGB2GRAY), cv2.CV_32F)).mean())
 
 
+def hidden_frames(adapted: Adapted) -> dict[int, U8]:
+    """Gives what `occlusion.in_front` found in each remembered source frame."""
+    with np.load(Path(adapted.folder) / "memory.npz", allow_pickle=False) as file:
+        return dict(zip(file["frames"].tolist(), file["hidden"], strict=True))
+
+
+def covered_cost(covered: F32) -> F32:
+    """Prices frames in which something is in front of the mouth: taken only where no other frame is left."""
+    return (COVERED_COST * (covered > MOST_COVERED)).astype(np.float32)
+
+
 def blur_cost(sharp: F32) -> F32:
     return (BLUR_COST * np.clip(np.log2(np.median(sharp) / np.maximum(sharp, 1e-3)), 0, 4)).astype(np.float32)
 
 
 def open_memory(rig: Rig, track: FaceTrack, adapted: Adapted) -> Memory:
     with np.load(Path(adapted.folder) / "memory.npz", allow_pickle=False) as file:
-        frames, sharp = file["frames"], file["sharpness"]
+        frames, sharp, covered = file["frames"], file["sharpness"], file["covered"]
     rgb = np.load(Path(adapted.folder) / "memory.npy", mmap_mode="r", allow_pickle=False)
     held = keys(rig, track.expression[frames], track.rotation[frames])
     gap = lip_gap(rig.head, track.identity, track.expression[frames])
@@ -64,7 +76,9 @@ def open_memory(rig: Rig, track: FaceTrack, adapted: Adapted) -> Memory:
     if painted.exists():
         with np.load(painted, allow_pickle=False) as file:
             found = look(rig.head, track, file["albedo"], file["confidence"])
-    return Memory(frames, rgb, blur_cost(sharp), held, source_places(rig, track, frames), gap, found)
+    return Memory(
+        frames, rgb, blur_cost(sharp) + covered_cost(covered), held, source_places(rig, track, frames), gap, found
+    )
 
 
 def texture(rig: Rig, track: FaceTrack, memory: Memory) -> tuple[U8, U8]:

@@ -23,7 +23,10 @@ from retac_node.ops.window import into_window
 
 PLUG_BEHIND = 0.002  # metres: the open mouth's patch lies this far behind the lips
 NECK_BELOW, NECK_BEHIND = 0.015, 0.06  # metres from the mouth's middle: where the jaw ends and the neck begins
-NEAR_LIPS, FAR_FROM_LIPS = 0.012, 0.034  # metres: the person's own frames rule up to the one, and no further than the other
+NEAR_LIPS, FAR_FROM_LIPS = (
+    0.012,
+    0.034,
+)  # metres: the person's own frames rule up to the one, and no further than the other
 REACH = 0.45  # of the crop's half side: how far beyond the mesh the plate still gives way
 POSE_WEIGHT = 0.5  # eye distances that a radian of head turn counts in the choice of frames
 GAIN_LIMIT = 1.35  # colour match between two frames of one clip, either way

@@ -37,7 +37,7 @@ ROWS = (
     ),
     Stage(
         "adapt", 1, late("adapt"), asked.AdaptOptions, data.Adapted, ("ingest", "track"),
-        (HEAD, TALKER, REFINER), cost=90,
+        (HEAD, TALKER, REFINER, "selfie_multiclass"), cost=90,
     ),
     Stage(
         "motion", 1, late("motion"), asked.MotionOptions, data.Motion, ("ingest", "voice", "track", "adapt"),
@@ -53,7 +53,7 @@ ROWS = (
     ),
     Stage(
         "composite", 1, late("composite"), asked.CompositeOptions, data.Patches,
-        ("ingest", "track", "motion", "refine"), (HEAD, "selfie_multiclass"), chunked=True, cost=15,
+        ("ingest", "track", "adapt", "motion", "refine"), (HEAD, "selfie_multiclass"), chunked=True, cost=15,
     ),
     Stage(
         "encode", 1, late("encode"), asked.EncodeOptions, data.Video, ("ingest", "voice", "motion", "composite"), cost=5

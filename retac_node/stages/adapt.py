@@ -21,11 +21,13 @@ from retac_node.models.head import load_head
 from retac_node.models.landmarks3d import LIPS
 from retac_node.models.lessons import APART_SECONDS, Lessons, asks_for, choose_others, prepare
 from retac_node.models.manner import learn, lip_gap, predict, save_manner
-from retac_node.models.memory import open_memory, sharpness, texture, window, worth_holding
+from retac_node.models.memory import COVERED_COST, open_memory, sharpness, texture, window, worth_holding
 from retac_node.models.motion import load_motion_net
 from retac_node.models.mouthbox import mouth_box
-from retac_node.models.puppet import Rig, rig
+from retac_node.models.occlusion import COARSE, in_front, share_within
+from retac_node.models.puppet import Rig, rig, source_places
 from retac_node.models.refiner import Refiner, load_refiner, save_refiner
+from retac_node.models.segmenter import Segmenter
 from retac_node.ops.sound import speaking
 from retac_node.ops.window import into_window
 
@@ -60,7 +62,7 @@ def run(ctx: Context, options: AdaptOptions, clip: Clip, track: FaceTrack) -> Ad
 
 
 def remember(ctx: Context, clip: Clip, track: FaceTrack, frames: NDArray[np.int32]) -> None:
-    """Writes the memory: memory.npy (M, h, w, 3) u8, and memory.npz with frame numbers and sharpness."""
+    """Writes the memory: memory.npy (M, h, w, 3) u8, and memory.npz: frame numbers, sharpness, what is hidden."""
     if (ctx.folder / "memory.npz").exists():
         return
     size = track.crop_size
@@ -68,14 +70,21 @@ def remember(ctx: Context, clip: Clip, track: FaceTrack, frames: NDArray[np.int3
         ctx.folder / "memory.npy", mode="w+", dtype=np.uint8, shape=(len(frames), size, size, 3)
     )
     lips = into_window(track.landmarks[frames][:, LIPS], track.crop_from_frame[frames])[..., :2]
-    sharp = np.zeros(len(frames), np.float32)
+    sharp, covered = np.zeros(len(frames), np.float32), np.zeros(len(frames), np.float32)
+    hidden = np.zeros((len(frames), size // COARSE, size // COARSE), np.uint8)
+    body = rig(load_head())
+    at = source_places(body, track, frames)
+    segmenter = Segmenter() if Segmenter.available() else None
     plates = media.frames_at(ctx.source(clip.sha256), clip, frames)
     for n, plate in enumerate(ctx.track(plates, len(frames), "remembering the person")):
         crops[n] = window(plate, track, int(frames[n]))
         sharp[n] = sharpness(crops[n], lips[n])
+        if segmenter is not None:
+            hidden[n] = in_front(segmenter, body, crops[n], at[n])
+            covered[n] = share_within(hidden[n], lips[n])
     crops.flush()
     with open(ctx.folder / "memory.part", "wb") as file:
-        np.savez(file, frames=frames, sharpness=sharp)
+        np.savez_compressed(file, frames=frames, sharpness=sharp, covered=covered, hidden=hidden)
     os.replace(ctx.folder / "memory.part", ctx.folder / "memory.npz")
 
 
@@ -112,22 +121,24 @@ def study(
 ) -> tuple[Lessons, NDArray[np.int64], NDArray[np.int64]]:
     """Draws every remembered frame from others; held-out ones only from frames that are trained on."""
     rows = np.arange(len(frames))
+    memory = open_memory(body, track, here)
     held = rows >= round(len(rows) * (1 - HELD_OUT))
     inside = rows[~held][
         : max(1, int((~held).sum()) - apart)
     ]  # a gap, so that no neighbour of the slice is learnt from
+    clear = memory.cost < COVERED_COST  # a hand before the mouth is nothing to learn
     path = ctx.folder / "lessons.npz"
     if path.exists():
         with np.load(path, allow_pickle=False) as file:
-            return Lessons(**{name: file[name] for name in file.files}), inside, rows[held]
-    memory = open_memory(body, track, here)
+            lessons = Lessons(**{name: file[name] for name in file.files})
+            return lessons, inside[clear[inside]], rows[held & clear]
     choice = choose_others(memory, rows.astype(np.int32), ~held, apart)
     asks = asks_for(body, track, memory, rows.astype(np.int32), choice, CANDIDATES)
     lessons = prepare(body, mouth_box(body, track), memory, ctx.track(asks, len(rows), "drawing what is known"), choice)
     with open(ctx.folder / "lessons.part", "wb") as file:
         np.savez(file, **vars(lessons))
     os.replace(ctx.folder / "lessons.part", path)
-    return lessons, inside, rows[held]
+    return lessons, inside[clear[inside]], rows[held & clear]
 
 
 def store(net: Refiner, folder: Path) -> None:

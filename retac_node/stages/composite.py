@@ -8,11 +8,11 @@ import numpy as np
 from retac_shared.options import CompositeOptions
 
 from retac_node import media
-from retac_node.data import F32, U8, Clip, FaceTrack, Frames, Motion, Patches
+from retac_node.data import F32, U8, Adapted, Clip, FaceTrack, Frames, Motion, Patches
 from retac_node.engine.stage import Context
 from retac_node.models.head import load_head
-from retac_node.models.memory import window
-from retac_node.models.occlusion import in_front
+from retac_node.models.memory import hidden_frames, window
+from retac_node.models.occlusion import full_size, in_front
 from retac_node.models.puppet import rig, source_places
 from retac_node.models.segmenter import Segmenter
 
@@ -25,6 +25,7 @@ def run(
     frames: tuple[int, int],
     clip: Clip,
     track: FaceTrack,
+    adapted: Adapted,
     motion: Motion,
     refined: Frames,
 ) -> Patches:
@@ -35,6 +36,7 @@ def run(
         ctx.warn(
             "the segmentation model is missing, so hands in front of the face are not kept; run: retac assets fetch"
         )
+    known = hidden_frames(adapted)  # found when the person was learnt; later frames of a long clip are looked at here
     start, stop = frames
     sources = motion.source_frame[start:stop]
     at_plate = source_places(body, track, sources)
@@ -42,8 +44,11 @@ def run(
     corners, pictures, mattes = [], [], []
     for n, plate in enumerate(ctx.track(plates, stop - start, "compositing")):
         matte = refined.mask[n, 0].astype(np.float32) / 255
-        if segmenter is not None:
-            matte *= 1 - in_front(segmenter, body, window(plate, track, sources[n]), at_plate[n])
+        hidden = known.get(int(sources[n]))
+        if hidden is None and segmenter is not None:
+            hidden = in_front(segmenter, body, window(plate, track, sources[n]), at_plate[n])
+        if hidden is not None:
+            matte *= 1 - full_size(hidden, *matte.shape)
         corner, rgb, alpha = on_plate(refined.rgb[n].transpose(1, 2, 0), matte, track.crop_from_frame[sources[n]])
         corners.append(corner)
         pictures.append(laid(plate, corner, rgb, alpha).transpose(2, 0, 1))

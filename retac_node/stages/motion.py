@@ -16,7 +16,7 @@ from retac_node.data import F32, Adapted, Clip, FaceTrack, Motion, Speech
 from retac_node.engine.stage import Context
 from retac_node.errors import BadInput
 from retac_node.models.head import load_head
-from retac_node.models.manner import Manner, lip_gap, load_manner, mouth, predict
+from retac_node.models.manner import Manner, lip_gap, load_manner, mouth, predict, shut_where_needed
 from retac_node.models.motion import load_motion_net
 
 BLEND_SECONDS = 0.16  # at a slot's ends, from the plate's own mouth to the new one
@@ -32,13 +32,13 @@ def run(ctx: Context, options: MotionOptions, clip: Clip, speech: Speech, track:
         return edited(ctx.source(options.edited), frames, fps, names, len(clip.times))
     net, manner = load_motion_net(), load_manner(Path(adapted.folder) / "manner.npz")
     units, pose = predict(net, speech.samples, speech.rate, speech.phonemes, fps, frames)
-    gap = lip_gap(load_head(), net.config.units)
-    made = mouth(manner, units, gap, net.config.units, speech.phonemes, fps)  # (U, K)
     source = walk(options.first_frame, frames, len(clip.times))
     expression = track.expression[source].copy()  # (U, E)
     columns = [names.index(unit) for unit in net.config.units]
     keep = ends(frames, fps)[:, None] if options.slot else np.zeros((frames, 1), np.float32)
-    expression[:, columns] = keep * expression[:, columns] + (1 - keep) * made
+    made = keep * expression[:, columns] + (1 - keep) * mouth(manner, units, net.config.units)  # (U, K)
+    gap = lip_gap(load_head(), net.config.units)
+    expression[:, columns] = shut_where_needed(manner, made, gap, net.config.units, speech.phonemes, fps)
     rotation, translation = track.rotation[source], track.translation[source]
     if options.pose == "predicted":
         rotation, translation = moved(

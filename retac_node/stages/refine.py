@@ -61,10 +61,10 @@ def run(
     mouths = stacked([first, *inside, last])
     rgb = np.array(rendered.rgb)
     for begin in ctx.track(range(0, stop - start, BATCH), label="refining"):
-        n = np.arange(begin, min(begin + BATCH, stop - start))
+        n = np.minimum(np.arange(begin, begin + BATCH), stop - start - 1)  # always full: sums round alike in every chunk
         x = seen(mouths[0][n], mouths[0][n + 1], mouths[0][n + 2], mouths[1][n + 1], mouths[2][n + 1])
         found = correct(net, x, own[choice.index[start + n]], choice.weight[start + n], strength)  # (b, 3, s, s)
-        for b, k in enumerate(n):
+        for b, k in enumerate(n[: stop - start - begin]):
             rgb[k] = corrected(rgb[k], found[b], mouths[2][k + 1], box, at[k])
     return Frames(start, rgb, np.asarray(rendered.mask), np.asarray(rendered.spoken))
 

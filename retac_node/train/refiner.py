@@ -1,6 +1,6 @@
 """Trains the refiner's general weights on several people's clips, and judges them on people it has not seen.
 
-    python -m retac_node.train.refiner --data CLIP ... --held-out CLIP ... --work FOLDER [-o OUT.safetensors]
+python -m retac_node.train.refiner --data CLIP ... --held-out CLIP ... --work FOLDER [-o OUT.safetensors]
 """
 
 import argparse
@@ -43,7 +43,9 @@ def main() -> None:
         held = lessons_of(video, args.work)
         strength, gain, sharp, drawn = judge(net, held, np.arange(len(held.drawn)))
         seen = "seen" if video in args.data else "not seen"
-        print(f"{video.stem} ({seen}): {drawn:.2f} dB drawn, {gain:+.2f} dB at strength {strength}, sharpness {sharp:.3f}")
+        print(
+            f"{video.stem} ({seen}): {drawn:.2f} dB drawn, {gain:+.2f} dB at strength {strength}, sharpness {sharp:.3f}"
+        )
     save_refiner(args.out, net)
 
 

@@ -102,7 +102,9 @@ def watch(video: Path) -> tuple[F32, F32, F32]:
 def pictures(video: Path) -> list[NDArray[np.uint8]]:
     with media.opened(video) as container:
         stream = media.video_stream(container, video)
-        return [np.asarray(picture.to_ndarray(format="rgb24"), np.uint8) for picture in media.pictures(container, stream)]
+        return [
+            np.asarray(picture.to_ndarray(format="rgb24"), np.uint8) for picture in media.pictures(container, stream)
+        ]
 
 
 def sentences(videos: list[Path], folder: Path, report: Callable[[str], None]) -> list[Sentence]:
