@@ -39,6 +39,7 @@ def run(
     body = rig(load_head())
     memory = open_memory(body, track, adapted)
     choice = choose_frames(body, memory, motion, READ)
+    drawn_from = choose_frames(body, memory, motion, options.candidates)
     net = load_refiner(Path(adapted.folder) / "refiner.safetensors")
     box = mouth_box(body, track)
     own = memory_crops(box, memory)
@@ -48,7 +49,7 @@ def run(
     outside = {
         u: take(box, drawn, ask)
         for u, (ask, drawn) in zip(
-            beyond, perform(path, clip, track, body, memory, motion, choice, beyond), strict=True
+            beyond, perform(path, clip, track, body, memory, motion, drawn_from, beyond), strict=True
         )
     }
     at = asked_places(body, track, motion, np.arange(start, stop, dtype=np.int32))

@@ -68,7 +68,7 @@ class RenderOptions:
 
 @dataclass(frozen=True)
 class RefineOptions:
-    pass
+    candidates: int = 3  # the render stage's: frames over a chunk's border are drawn again
 
 
 @dataclass(frozen=True)
