@@ -19,8 +19,6 @@ from retac_node.models.mouthbox import MouthBox, mouth_box
 from retac_node.models.puppet import rig
 from retac_node.models.refiner import READ, load_refiner
 
-BATCH = 8
-
 
 def run(
     ctx: Context,
@@ -52,7 +50,7 @@ def run(
             beyond, perform(path, clip, track, body, memory, motion, drawn_from, beyond), strict=True
         )
     }
-    at = asked_places(body, track, motion, np.arange(start, stop, dtype=np.int32))
+    at = [asked_places(body, track, motion, np.array([u], np.int32))[0] for u in range(start, stop)]
     plates = media.frames_at(path, clip, motion.source_frame[start:stop].tolist())
     inside = [
         mouth(box, rendered.rgb[n].transpose(1, 2, 0), rendered.spoken[n, 0], window(plate, track, int(source)), at[n])
@@ -61,12 +59,11 @@ def run(
     first, last = outside.get(start - 1, inside[0]), outside.get(stop, inside[-1])
     mouths = stacked([first, *inside, last])
     rgb = np.array(rendered.rgb)
-    for begin in ctx.track(range(0, stop - start, BATCH), label="refining"):
-        n = np.minimum(np.arange(begin, begin + BATCH), stop - start - 1)  # always full: sums round alike in every chunk
-        x = seen(mouths[0][n], mouths[0][n + 1], mouths[0][n + 2], mouths[1][n + 1], mouths[2][n + 1])
-        found = correct(net, x, own[choice.index[start + n]], choice.weight[start + n], strength)  # (b, 3, s, s)
-        for b, k in enumerate(n[: stop - start - begin]):
-            rgb[k] = corrected(rgb[k], found[b], mouths[2][k + 1], box, at[k])
+    for k in ctx.track(range(stop - start), label="refining"):  # one by one: sums in a batch round by its size
+        x = seen(*(mouths[0][n : n + 1] for n in (k, k + 1, k + 2)), mouths[1][k + 1 : k + 2], mouths[2][k + 1 : k + 2])
+        row = slice(start + k, start + k + 1)
+        found = correct(net, x, own[choice.index[row]], choice.weight[row], strength)[0]  # (3, s, s)
+        rgb[k] = corrected(rgb[k], found, mouths[2][k + 1], box, at[k])
     return Frames(start, rgb, np.asarray(rendered.mask), np.asarray(rendered.spoken))
 
 
