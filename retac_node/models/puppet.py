@@ -73,8 +73,12 @@ def neck(head: Head) -> NDArray[np.bool_]:
 
 
 def places(rig: Rig, track: FaceTrack, expression: F32, rotation: F32, translation: F32, crop_from_frame: F32) -> F32:
-    """Gives where the rig's vertices lie in each frame's window: (n, V + 20, 3), crop pixels and metres of depth."""
-    points = posed(vertices(rig.head, track.identity, expression), rotation, translation)  # (n, V, 3)
+    """Gives where the rig's vertices lie in each frame's window: (n, V + 20, 3), crop pixels and metres of depth.
+
+    Frame by frame, because a product of matrices rounds by its size: a frame alone must lie where it lies among others.
+    """
+    shapes = [vertices(rig.head, track.identity, expression[n : n + 1])[0] for n in range(len(expression))]
+    points = posed(np.stack(shapes), rotation, translation)  # (n, V, 3)
     loop = at_landmarks(rig.head, points)[:, INNER_LIPS]  # (n, 20, 3)
     loop[..., 2] += PLUG_BEHIND
     seen = project(np.concatenate([points, loop], 1), track.focal, track.width, track.height).astype(np.float32)

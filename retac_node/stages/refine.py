@@ -50,7 +50,7 @@ def run(
             beyond, perform(path, clip, track, body, memory, motion, drawn_from, beyond), strict=True
         )
     }
-    at = [asked_places(body, track, motion, np.array([u], np.int32))[0] for u in range(start, stop)]
+    at = asked_places(body, track, motion, np.arange(start, stop, dtype=np.int32))
     plates = media.frames_at(path, clip, motion.source_frame[start:stop].tolist())
     inside = [
         mouth(box, rendered.rgb[n].transpose(1, 2, 0), rendered.spoken[n, 0], window(plate, track, int(source)), at[n])
@@ -60,7 +60,8 @@ def run(
     mouths = stacked([first, *inside, last])
     rgb = np.array(rendered.rgb)
     for k in ctx.track(range(stop - start), label="refining"):  # one by one: sums in a batch round by its size
-        x = seen(*(mouths[0][n : n + 1] for n in (k, k + 1, k + 2)), mouths[1][k + 1 : k + 2], mouths[2][k + 1 : k + 2])
+        before, now, after = (mouths[0][n : n + 1] for n in (k, k + 1, k + 2))  # (1, 3, s, s)
+        x = seen(before, now, after, mouths[1][k + 1 : k + 2], mouths[2][k + 1 : k + 2])
         row = slice(start + k, start + k + 1)
         found = correct(net, x, own[choice.index[row]], choice.weight[row], strength)[0]  # (3, s, s)
         rgb[k] = corrected(rgb[k], found, mouths[2][k + 1], box, at[k])
