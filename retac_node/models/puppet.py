@@ -155,7 +155,7 @@ def draw_one(rig: Rig, ask: Ask) -> Drawn:
         if lit is not None:
             mouth += (lit.rgb[part] - mouth) * lit.agape[part][..., None]
         picture[part] = as_bytes(base + (mouth - base) * spoken[part][..., None])
-    moved = np.clip(np.hypot(field[..., 0], field[..., 1]) * 2.5 - 0.25, 0, 1)  # from a tenth of a pixel on
+    moved = np.clip((np.hypot(field[..., 0], field[..., 1]) - 0.3) / 0.6, 0, 1)  # less than that is not seen
     mask = np.maximum(spoken, cv2.GaussianBlur(moved, (0, 0), 2.0) * border(height, width))
     if lit is not None:
         mask = np.maximum(mask, lit.fresh)
