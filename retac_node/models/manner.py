@@ -19,7 +19,9 @@ from retac_node.ops.solve import EYE_DISTANCE
 
 LEAST_GAIN, MOST_GAIN = 0.7, 1.8
 SPEECH_SECONDS = 1.0  # of speech from which the clip shows the person's range
+TALKING = 0.06  # eye distances between shut and wide open: below it the mouth is not seen to speak, whatever is heard
 LAG_SECONDS = 0.2  # by how much a clip's sound may be early or late against its pictures
+GENERAL_OPENING = 0.04  # eye distances that a speaking mouth is open on average, more than one at rest (GRID speaker 1)
 ENDS = (3, 97)  # percentiles that stand for shut and wide open
 CONTACT = {"p": 1.0, "b": 1.0, "m": 1.0, "f": 0.6, "v": 0.6}  # how far towards shut the lips must come
 EARLY = 0.03  # seconds by which lips lead the sound
@@ -62,22 +64,31 @@ def lip_gap(head: Head, units: tuple[str, ...]) -> F32:
 
 
 def learn(
-    predicted: F32, solved: F32, gap: F32, track: FaceTrack, frames: NDArray[np.int32], fps: float, speech: float
+    predicted: F32,
+    solved: F32,
+    gap: F32,
+    names: tuple[str, ...],
+    track: FaceTrack,
+    frames: NDArray[np.int32],
+    fps: float,
+    speech: float,
 ) -> Manner:
     """Finds the person's rest and range.
 
     predicted, solved (n, K): the same frames (n,) of the clip; gap (K,) as of `lip_gap`; speech: seconds of it in the clip.
     Ranges are compared, not fitted: least squares would shrink what it cannot predict, and the person would mumble.
+    A person who is not seen to speak gets the general range, and opens from the mouth they are seen with.
     """
     made, seen = predicted @ gap, solved @ gap  # (n,)
-    gain = (
-        float(np.clip(spread(seen) / max(spread(made), 1e-6), LEAST_GAIN, MOST_GAIN))
-        if speech >= SPEECH_SECONDS
-        else 1.0
-    )
+    if speech >= SPEECH_SECONDS and spread(seen) >= TALKING:
+        gain = float(np.clip(spread(seen) / max(spread(made), 1e-6), LEAST_GAIN, MOST_GAIN))
+        rest = solved.mean(0) - gain * predicted.mean(0)
+    else:
+        gain = 1.0
+        rest = solved.mean(0) - predicted.mean(0) + closing(gap, names) * GENERAL_OPENING
     pose = np.concatenate([track.rotation[frames], track.translation[frames]], 1)
     return Manner(
-        rest=(solved.mean(0) - gain * predicted.mean(0)).astype(np.float32),
+        rest=rest.astype(np.float32),
         gain=gain,
         shut=float(np.percentile(seen, ENDS[0])),
         pose_rest=pose.mean(0),

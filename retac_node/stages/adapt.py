@@ -111,7 +111,7 @@ def speak_like(folder: Path, clip: Clip, track: FaceTrack, frames: NDArray[np.in
     speech = float(speaking(sound, clip.audio_rate).mean()) * count / float(clip.fps) if len(sound) else 0.0
     solved = track.expression[frames][:, columns]
     gap = lip_gap(load_head(), net.config.units)
-    manner = learn(predicted[frames], solved, gap, track, frames, float(clip.fps), speech)
+    manner = learn(predicted[frames], solved, gap, net.config.units, track, frames, float(clip.fps), speech)
     save_manner(folder / "manner.npz", manner)
     return manner.match
 
