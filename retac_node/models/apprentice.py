@@ -7,7 +7,6 @@ import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,16 +26,6 @@ RATE = 1e-3
 CHECKPOINT_SECONDS = 10.0
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 KEPT_SHARPNESS = 0.985  # of the drawing's: a correction that blurs more is not used
-
-
-@dataclass(frozen=True)
-class Trained:
-    strength: float  # of the correction, chosen on the held-out slice; 0 leaves the drawing as it is
-    gain_db: float  # PSNR of the spoken region on the held-out slice, against the drawing's
-    sharpness: float  # against the drawing's
-    drawn_db: float  # the drawing's own PSNR there
-    steps: int
-    seconds: float
 
 
 def batch_of(lessons: Lessons, rows: np.ndarray) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -85,16 +74,21 @@ def train(
         for group in adam.param_groups:
             group["lr"] = RATE * (1 - done / total) ** 0.5
         loss = loss_of(net, *(part.to(device) for part in batch_of(lessons, rows)))
-        adam.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        adam.step()
+        descend(net, adam, loss)
         done += 1
         if time.monotonic() - saved > CHECKPOINT_SECONDS:
             saved = time.monotonic()
             checkpoint(folder, net, adam, done, spent + saved - began)
     net.to("cpu").eval()
     return done, spent + time.monotonic() - began
+
+
+def descend(net: torch.nn.Module, adam: torch.optim.Optimizer, loss: Tensor) -> None:
+    """Takes one step down the loss, no longer than the gradient's norm allows."""
+    adam.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+    adam.step()
 
 
 def judge(net: Refiner, lessons: Lessons, rows: np.ndarray) -> tuple[float, float, float, float]:

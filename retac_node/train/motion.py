@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from retac_node.data import F32
+from retac_node.models.apprentice import descend
 from retac_node.models.head import load_head
 from retac_node.models.landmarks3d import INNER_LIPS, LIPS, at_landmarks
 from retac_node.models.motion import WEIGHTS, MotionConfig, MotionNet, save_motion_net
@@ -72,10 +73,7 @@ def train(learnt: list[Sentence]) -> MotionNet:
         made, pose = net(sound, said)
         loss = distance(made - truth, metric) + VELOCITY * distance(torch.diff(made - truth, dim=1), metric)
         loss = loss + 0.02 * (made - truth).square().mean() + 0.01 * (pose - moves).square().mean()
-        adam.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        adam.step()
+        descend(net, adam, loss)
         schedule.step()
         if step % 200 == 0:
             print(f"step {step}: {loss.item():.4f}", flush=True)

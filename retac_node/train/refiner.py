@@ -14,7 +14,7 @@ from retac_shared.options import IngestOptions, TrackOptions
 
 from retac_node.data import Adapted
 from retac_node.engine.stage import Context
-from retac_node.models.apprentice import BATCH, batch_of, judge, loss_of
+from retac_node.models.apprentice import BATCH, batch_of, descend, judge, loss_of
 from retac_node.models.head import load_head
 from retac_node.models.lessons import APART_SECONDS, Lessons, asks_for, choose_others, prepare
 from retac_node.models.memory import open_memory, worth_holding
@@ -89,10 +89,7 @@ def train(people: list[Lessons], steps: int) -> Refiner:
     for step in range(steps):
         lessons = people[random.integers(len(people))]
         loss = loss_of(net, *batch_of(lessons, random.choice(len(lessons.drawn), BATCH)))
-        adam.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        adam.step()
+        descend(net, adam, loss)
         schedule.step()
         if step % 200 == 0:
             print(f"step {step}: {loss.item():.4f}", flush=True)
