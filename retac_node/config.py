@@ -19,10 +19,20 @@ APPLICATION = "retac"
 ENVIRONMENT = "RETAC_HOME"
 
 
+HEADS = ("bfm", "flame", "ict")  # models whose files a user may have
+
+
+@dataclass(frozen=True)
+class HeadChoice:
+    kind: str  # one of HEADS
+    folder: Path  # where the model's files lie
+
+
 @dataclass(frozen=True)
 class Config:
     home: Path  # everything that can be made or fetched again
     cache_limit_bytes: int = 20 * 10**9  # of `work`; the least recently used tasks go first
+    head: HeadChoice | None = None  # None: the head that comes with the project
 
     @property
     def assets(self) -> Path:
@@ -41,7 +51,9 @@ def load(environment: Mapping[str, str] = os.environ, file: Path | None = None) 
     settings = read_settings(chosen, needed=file is not None)
     home = environment.get(ENVIRONMENT) or settings.pop("home", None) or user_folder("cache", environment)
     settings.pop("home", None)
-    return Config(home=Path(home).expanduser().absolute(), **settings)
+    head = settings.pop("head", None)
+    chosen_head = HeadChoice(head["kind"], Path(head["folder"]).expanduser().absolute()) if head else None
+    return Config(home=Path(home).expanduser().absolute(), head=chosen_head, **settings)
 
 
 def read_settings(file: Path, needed: bool) -> dict[str, Any]:
@@ -61,14 +73,26 @@ def check_settings(settings: Any, file: Path) -> dict[str, Any]:
     """Gives the settings back when every name and value is one we know."""
     if not isinstance(settings, dict):
         raise BadInput(f"settings file {file} is not a list of `name: value` lines; see the user guide")
-    if unknown := [str(key) for key in settings if key not in ("home", "cache_limit_bytes")]:
-        raise BadInput(f"settings file {file} has an unknown name '{unknown[0]}'; known are home, cache_limit_bytes")
+    if unknown := [str(key) for key in settings if key not in ("home", "cache_limit_bytes", "head")]:
+        raise BadInput(
+            f"settings file {file} has an unknown name '{unknown[0]}'; known are home, cache_limit_bytes, head"
+        )
     if not isinstance(settings.get("home", ""), str):
         raise BadInput(f"settings file {file}: home is not a folder; write the path in quotes")
     limit = settings.get("cache_limit_bytes", 1)
     if not isinstance(limit, int) or isinstance(limit, bool) or limit <= 0:
         raise BadInput(f"settings file {file}: cache_limit_bytes is {limit!r}; give a whole number of bytes above 0")
+    check_head(settings.get("head"), file)
     return settings
+
+
+def check_head(head: Any, file: Path) -> None:
+    if head is None:
+        return
+    if not isinstance(head, dict) or set(head) != {"kind", "folder"} or not isinstance(head["folder"], str):
+        raise BadInput(f"settings file {file}: head is not understood; write head: {{kind: bfm, folder: PATH}}")
+    if head["kind"] not in HEADS:
+        raise BadInput(f"settings file {file}: there is no head '{head['kind']}'; known are {', '.join(HEADS)}")
 
 
 def user_folder(kind: str, environment: Mapping[str, str]) -> Path:

@@ -71,11 +71,15 @@ class FaceTrack:
     width: int  # W
     height: int  # H
 
-    def coefficients(self) -> F32:
-        """Gives the (T, 257) vector of the literature: 80 identity, 64 expression, 80 albedo, 27 light, 6 pose."""
+    def coefficients(self, native: F32 | None = None) -> F32:
+        """Gives the (T, 257) vector of the literature: 80 identity, 64 expression, 80 albedo, 27 light, 6 pose.
+
+        `native` (E, 64), of a head whose own expression coefficients are others than our units, brings them to its own.
+        """
+        expression = self.expression if native is None else self.expression @ native
         frames = len(self.expression)
         once = [np.broadcast_to(row, (frames, len(row))) for row in (self.identity, self.albedo)]
-        parts = [once[0], self.expression, once[1], self.light.reshape(frames, 27), self.rotation, self.translation]
+        parts = [once[0], expression, once[1], self.light.reshape(frames, 27), self.rotation, self.translation]
         return np.concatenate(parts, axis=1).astype(np.float32)  # (T, S + E + A + 27 + 6)
 
 

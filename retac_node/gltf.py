@@ -9,18 +9,20 @@ import struct
 from dataclasses import dataclass, field
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from retac_node.data import F32, FaceTrack
-from retac_node.models.head import Head, albedo, neutral
+from retac_node.data import F32, U8, FaceTrack
+from retac_node.models.head import Head, neutral
 from retac_node.ops.raster import vertex_normals
 
 FLIP = np.array([1, -1, -1], np.float32)  # a vector or a turn's axis, ours -> glTF's
 FLOAT, UINT = 5126, 5125  # component types
 VERTICES, INDICES = 34962, 34963  # buffer targets
 KINDS = {(): "SCALAR", (2,): "VEC2", (3,): "VEC3", (4,): "VEC4"}  # shape of an element -> its name
-ROUGHNESS = 0.8  # of the skin, [0, 1]
+LINEAR, MIPMAPPED, CLAMP = 9729, 9987, 33071  # how the texture is read between texels and beyond its edge
+SKIN = {"metallicFactor": 0, "roughnessFactor": 0.8}  # lit by the scene: the texture has no light in it
 
 
 @dataclass
@@ -51,10 +53,20 @@ class Buffer:
         )
         return len(self.accessors) - 1
 
+    def add_file(self, file: bytes) -> int:
+        """Appends a file as it is; gives the number of its view."""
+        self.views.append({"buffer": 0, "byteOffset": len(self.data), "byteLength": len(file)})
+        self.data += file + b"\0" * (-len(file) % 4)
+        return len(self.views) - 1
 
-def head_glb(head: Head, track: FaceTrack, fps: float) -> bytes:
-    """Makes the file: the person's mesh, a morph target for each unit, its motion, and the camera that saw it."""
+
+def head_glb(head: Head, track: FaceTrack, fps: float, texture: U8) -> bytes:
+    """Makes the file: the person's mesh and texture, a morph target for each unit, its motion, the camera that saw it.
+
+    texture (h, w, 3) is the albedo, RGB as stored (sRGB), laid out by the head's uv.
+    """
     buffer = Buffer()
+    picture = buffer.add_file(png(texture))
     mesh = head_mesh(buffer, head, track)
     animation = head_animation(buffer, track, fps)
     lens = {
@@ -69,7 +81,10 @@ def head_glb(head: Head, track: FaceTrack, fps: float) -> bytes:
         "nodes": [{"name": "head", "mesh": 0}, {"name": "camera", "camera": 0}],
         "cameras": [{"type": "perspective", "perspective": lens}],
         "meshes": [mesh],
-        "materials": [{"name": "skin", "pbrMetallicRoughness": {"metallicFactor": 0, "roughnessFactor": ROUGHNESS}}],
+        "materials": [{"name": "skin", "pbrMetallicRoughness": SKIN | {"baseColorTexture": {"index": 0}}}],
+        "textures": [{"source": 0, "sampler": 0}],
+        "samplers": [{"magFilter": LINEAR, "minFilter": MIPMAPPED, "wrapS": CLAMP, "wrapT": CLAMP}],
+        "images": [{"name": "albedo", "mimeType": "image/png", "bufferView": picture}],
         "animations": [animation],
         "accessors": buffer.accessors,
         "bufferViews": buffer.views,
@@ -85,7 +100,6 @@ def head_mesh(buffer: Buffer, head: Head, track: FaceTrack) -> dict[str, Any]:
         "POSITION": buffer.add(shape * FLIP, VERTICES),
         "NORMAL": buffer.add(normals * FLIP, VERTICES),
         "TEXCOORD_0": buffer.add(head.uv, VERTICES),
-        "COLOR_0": buffer.add(linear(albedo(head, track.albedo)), VERTICES),
     }
     targets = [{"POSITION": buffer.add(offset * FLIP, VERTICES)} for offset in head.expression]  # each (V, 3)
     indices = buffer.add(head.triangles.reshape(-1), INDICES)
@@ -121,9 +135,9 @@ def quaternions(axis_angle: F32) -> F32:
     return np.asarray(turned, np.float32)
 
 
-def linear(colour: F32) -> F32:
-    """Turns sRGB [0, 1] into the linear light that glTF's vertex colours are in (IEC 61966-2-1)."""
-    return np.where(colour <= 0.04045, colour / 12.92, ((colour + 0.055) / 1.055) ** 2.4).astype(np.float32)
+def png(picture: U8) -> bytes:
+    """Packs RGB (h, w, 3)."""
+    return bytes(cv2.imencode(".png", picture[..., ::-1])[1])
 
 
 def binary(tree: dict[str, Any], data: bytes) -> bytes:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from retac_shared.options import JobSpec
 
-from retac_node import assets
+from retac_node import assets, heads
 from retac_node.engine.plan import order
 from retac_node.engine.run import Job, Length
 from retac_node.engine.stage import Stage
@@ -44,6 +44,8 @@ def weight_hash(name: str) -> str:
         if assets.find(name).required:
             assets.path(name)
         return assets.sha256_of(name) if assets.available(name) else ""
+    if name == heads.NAME and heads.path() != heads.DEFAULT:
+        return heads.path().stem  # what it was made from; the file itself says when, too
     path = OWN_WEIGHTS / name
     if not path.is_file():
         raise BadInput(f"{path} is missing from this installation; install retac again")

@@ -11,6 +11,9 @@ from retac_node import gltf, media, recipe, results
 from retac_node.data import Clip, FaceTrack
 from retac_node.desk import Desk
 from retac_node.models.head import load_head
+from retac_node.models.puppet import rig, source_places
+from retac_node.models.skin import learn_texture, telling_frames
+from retac_node.ops.window import cut
 from retac_node.overlay import enlargement, overlay
 
 
@@ -29,16 +32,26 @@ def solve(clip: Path, folder: Path, subject: int | None, desk: Desk) -> SolvedFi
     found = desk.run(spec, {digest: clip.absolute()}, ("ingest", "track"))
     with results.asides(folder) as part:
         write_face(part / "face.npz", found["ingest"], found["track"])
-        (part / "head.glb").write_bytes(gltf.head_glb(load_head(), found["track"], float(found["ingest"].fps)))
+        write_head(part / "head.glb", clip, found["ingest"], found["track"])
         write_overlay(part / "overlay.mp4", clip, found["ingest"], found["track"])
     return SolvedFiles(folder / "face.npz", folder / "head.glb", folder / "overlay.mp4")
 
 
 def write_face(target: Path, clip: Clip, track: FaceTrack) -> None:
     fields = {field.name: getattr(track, field.name) for field in dataclasses.fields(track)}
-    names = np.array(load_head().expression_names)
+    head = load_head()
+    names, coefficients = np.array(head.expression_names), track.coefficients(head.native)
     with open(target, "wb") as file:
-        np.savez(file, coefficients=track.coefficients(), names=names, fps=np.float64(clip.fps), **fields)
+        np.savez(file, coefficients=coefficients, names=names, fps=np.float64(clip.fps), **fields)
+
+
+def write_head(target: Path, path: Path, clip: Clip, track: FaceTrack) -> None:
+    head = load_head()
+    frames = telling_frames(track)
+    plates = media.frames_at(path, clip, frames.tolist())
+    windows = [cut(plate, track.crop_from_frame[n], track.crop_size) for n, plate in zip(frames, plates, strict=True)]
+    albedo, _ = learn_texture(head, track, np.stack(windows), source_places(rig(head), track, frames), frames)
+    target.write_bytes(gltf.head_glb(head, track, float(clip.fps), albedo))
 
 
 def write_overlay(target: Path, path: Path, clip: Clip, track: FaceTrack) -> None:

@@ -5,6 +5,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import trimesh
@@ -15,6 +16,7 @@ from retac_node.ops.geometry import project, rotation_matrix
 from tests.fake_dub import face_track
 
 FRAMES, WIDTH, HEIGHT, FPS = 5, 320, 180, 25.0
+TEXTURE = np.random.default_rng(0).integers(0, 255, (8, 9, 3), np.uint8)  # 9 x 8 texels: a file of odd length
 WIDE = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
 
 
@@ -54,11 +56,11 @@ def track() -> Any:
 
 @pytest.fixture(scope="module")
 def viewer(track: Any) -> Viewer:
-    return Viewer(head_glb(load_head(), track, FPS))
+    return Viewer(head_glb(load_head(), track, FPS, TEXTURE))
 
 
 def test_another_reader_finds_the_same_mesh(track: Any, tmp_path: Path) -> None:
-    (tmp_path / "head.glb").write_bytes(head_glb(load_head(), track, FPS))
+    (tmp_path / "head.glb").write_bytes(head_glb(load_head(), track, FPS, TEXTURE))
     (mesh,) = trimesh.load(tmp_path / "head.glb", process=False).geometry.values()
     assert len(mesh.vertices) == len(load_head().mean)
     assert len(mesh.faces) == len(load_head().triangles)
@@ -103,10 +105,25 @@ def test_triangles_and_normals_face_outwards(viewer: Viewer) -> None:
     assert meant[np.argmax(a[:, 2])][2] > 0  # the nose looks at the viewer
 
 
-def test_colours_are_linear_light(viewer: Viewer) -> None:
-    colours = viewer.array(viewer.tree["meshes"][0]["primitives"][0]["attributes"]["COLOR_0"])
-    assert colours.min() >= 0
-    assert colours.max() <= 1
+def test_the_texture_is_the_skins_colour_and_comes_back_to_the_bit(viewer: Viewer) -> None:
+    (image,), (texture,), (material,) = (viewer.tree[name] for name in ("images", "textures", "materials"))
+    assert texture["source"] == material["pbrMetallicRoughness"]["baseColorTexture"]["index"] == 0
+    view = viewer.tree["bufferViews"][image["bufferView"]]
+    file = np.frombuffer(viewer.data, np.uint8, view["byteLength"], view["byteOffset"])
+    np.testing.assert_array_equal(cv2.imdecode(file, cv2.IMREAD_COLOR)[..., ::-1], TEXTURE)
+    (primitive,) = viewer.tree["meshes"][0]["primitives"]
+    assert "COLOR_0" not in primitive["attributes"]  # it would be multiplied in
+    np.testing.assert_array_equal(viewer.array(primitive["attributes"]["TEXCOORD_0"]), load_head().uv)
+
+
+def test_every_number_lies_on_a_multiple_of_four(viewer: Viewer) -> None:
+    assert all(view["byteOffset"] % 4 == 0 for view in viewer.tree["bufferViews"])
+
+
+def test_targets_are_named_as_the_units(viewer: Viewer) -> None:
+    names = viewer.tree["meshes"][0]["extras"]["targetNames"]
+    assert names == list(load_head().expression_names)
+    assert {"jawOpen", "eyeBlinkLeft", "extra12"} <= set(names)
 
 
 def test_a_turn_through_half_a_circle_keeps_its_side() -> None:

@@ -167,3 +167,25 @@ def test_training_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     steps, seconds = train(net, lessons, np.arange(6), 4 / 150, 0, tmp_path, lambda *at: None, "cpu")
     assert steps == 4
     assert seconds > 1.0
+
+
+def test_an_edited_pose_beyond_reach_is_held_and_told_once(person: Person, spoken: Motion, tmp_path: Path) -> None:
+    save_motion(tmp_path / "edited.npz", dataclasses.replace(spoken, rotation=spoken.rotation + np.float32(0.6)))
+    told: list[str] = []
+    ctx = dataclasses.replace(person.ctx, sources={"edit": tmp_path / "edited.npz"}, warn=told.append)
+    made = motion.run(ctx, MotionOptions(edited="edit"), person.clip, line(FRAMES / 25), person.track, person.adapted)
+    furthest = person.track.rotation.max(0) + np.radians(12)
+    assert (made.rotation <= furthest + 1e-5).all()
+    assert len(told) == 1
+    assert "too far in 9 frames" in told[0]
+
+
+def test_chunks_of_a_turned_head_equal_the_whole(person: Person, spoken: Motion) -> None:
+    lean = np.linspace(0, 0.15, FRAMES, dtype=np.float32)[:, None] * np.array([[0, 1, 0.5]], np.float32)
+    turned = dataclasses.replace(spoken, rotation=spoken.rotation + lean)
+    whole = drawn(person, turned, (0, FRAMES))[0]
+    parts = drawn(person, turned, (0, 4), (4, FRAMES))
+    np.testing.assert_array_equal(np.concatenate([part.rgb for part in parts]), whole.rgb)
+    assert whole.rgb.shape[-1] > person.track.crop_size
+    options = (CompositeOptions(), (0, FRAMES), person.clip, person.track, person.adapted, turned, whole)
+    assert composite.run(person.ctx, *options).rgb.shape == whole.rgb.shape

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from retac_node.models.head import Head, landmarks, load_head, posed, vertices
+from retac_node.models.head import Head, load_head
 from retac_node.models.landmarks3d import landmark_basis, suggested
-from retac_node.ops.geometry import project, rotation_matrix
-from retac_node.ops.solve import Observed, Solved, curvature, solve, start_pose
+from retac_node.ops.conjugate import curvature
+from retac_node.ops.geometry import project, rotation_matrix, rotation_matrix_torch
+from retac_node.ops.solve import Observed, Solved, slide, solve, start_pose, viewed
 
 FRAMES, FOCAL, SIDE = 40, 900.0, 640
 
@@ -26,12 +27,16 @@ def performance(head: Head) -> Solved:
 
 
 def observed(head: Head, true: Solved) -> Observed:
-    points = posed(vertices(head, true.identity, true.expression), true.rotation, true.translation)
-    seen = project(landmarks(head, points), FOCAL, SIDE, SIDE)
-    seen[..., 2] = (seen[..., 2] - 0.7) * FOCAL / 0.7
+    """Shows the performance as the landmark net would, its lean included."""
     basis = landmark_basis(head)
+    shape = basis.mean + np.tensordot(true.identity, basis.identity, 1)
+    rotation = rotation_matrix(true.rotation)
+    side = viewed(torch.as_tensor(rotation), torch.as_tensor(true.translation)).numpy()  # (T, 5)
+    points = shape + np.tensordot(true.expression, basis.expression, 1) + np.tensordot(side, basis.turn, 1)
+    seen = project(points @ rotation.swapaxes(1, 2) + true.translation[:, None], FOCAL, SIDE, SIDE)
+    seen[..., 2] = (seen[..., 2] - 0.7) * FOCAL / 0.7
     prior, trust = suggested(head, np.zeros((FRAMES, 52), np.float32))
-    return Observed(seen[:, basis.index], np.ones(FRAMES, np.float32), prior, trust * 0, SIDE, SIDE)
+    return Observed(seen, np.ones(FRAMES, np.float32), prior, trust * 0, SIDE, SIDE)
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +89,12 @@ def test_curvature_is_the_second_difference_times_its_transpose() -> None:
     for i in range(7):
         D[i, i : i + 3] = torch.tensor([1.0, -2.0, 1.0])
     torch.testing.assert_close(curvature(x), D.T @ (D @ x))
+
+
+def test_slide_is_the_slope_of_the_view() -> None:
+    rotation = rotation_matrix_torch(torch.tensor([[0.2, -0.3, 0.1]], dtype=torch.float64))
+    place = torch.tensor([[0.1, -0.05, 0.8]], dtype=torch.float64)
+    for axis in range(3):
+        turn = 1e-6 * torch.eye(3, dtype=torch.float64)[axis : axis + 1]
+        slope = (viewed(rotation_matrix_torch(turn) @ rotation, place) - viewed(rotation, place)) / 1e-6
+        torch.testing.assert_close(slope, slide(rotation, place)[..., axis], atol=1e-5, rtol=0)

@@ -1,11 +1,12 @@
-"""The default 3D head: what is in head.npz, and its shape for given coefficients.  Never draws, never fits.
+"""The 3D head: what is in its file, and its shape for given coefficients.  Never draws, never fits.
 
 Head space: x right in the picture, y down, z away from the camera; the head looks to -z; the origin lies midway
 between the ears; metres.  The triangles' corners turn so that cross(b - a, c - a) points out of the head.
-retac_node/train/headmodel.py builds the file; weights/LICENSE-head.txt says what from.
+retac_node/train/headmodel.py builds the default one, weights/head.npz; weights/LICENSE-head.txt says what from.
+models/dropins makes others out of the files of users.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from retac_node import heads
 from retac_node.ops.geometry import rotation_matrix
 
 F32 = NDArray[np.float32]
-FILE = Path(__file__).parent.parent / "weights" / "head.npz"
 SKIN, EYEBALL, UPPER_TEETH, LOWER_TEETH, TONGUE, CAVITY = range(6)  # values of `Head.part`
 
 
@@ -37,17 +38,23 @@ class Head:
     spoken: F32  # (V,) [0, 1] how far speech rules the place
     landmark_triangle: NDArray[np.int32]  # (478,) triangle that carries the landmark, -1 where none does
     landmark_bary: F32  # (478, 3) weights of that triangle's corners
+    native: F32 | None = None  # (E, 64) activations -> the model's own coefficients; None where they are the same
 
     def unit(self, name: str) -> int:
         """Finds a unit by its ARKit name."""
         return self.expression_names.index(name)
 
 
+def load_head(path: Path | None = None) -> Head:
+    """Loads a head, each file once; None: the one that the settings name.  Default: 7 MB on disk, 30 MB in memory."""
+    return read_head(path or heads.path())
+
+
 @cache
-def load_head(path: Path = FILE) -> Head:
-    """Loads the head once; 7 MB on disk, 30 MB in memory."""
+def read_head(path: Path) -> Head:
     with np.load(path, allow_pickle=False) as file:
-        arrays: dict[str, Any] = {field.name: file[field.name] for field in fields(Head)}
+        held = [field.name for field in fields(Head) if field.default is MISSING or field.name in file.files]
+        arrays: dict[str, Any] = {name: file[name] for name in held}
     for name in ("identity", "expression", "albedo"):
         arrays[name] = arrays[name].astype(np.float32)
     arrays["expression_names"] = tuple(str(name) for name in arrays["expression_names"])

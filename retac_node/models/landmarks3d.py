@@ -1,4 +1,11 @@
-"""How the head model and the landmark nets speak to each other: which landmark is trusted, which score is believed."""
+"""How the head model and the landmark nets speak to each other: which landmark is trusted, which score is believed.
+
+The net leans: it points beside the true place, by an amount that pose and expression tell.  What it is was learnt from
+drawn heads (train/landmarkbias.py) and is part of what a landmark is expected to show.
+"""
+
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 
@@ -36,8 +43,22 @@ DEAR |= {"tongueOut": 30.0, "noseSneer": 2.0, "mouthShrug": 2.0}
 FREE = "extra"  # units with this prefix may be negative
 
 
+LEAN = Path(__file__).parent.parent / "weights" / "landmarks.npz"
+
+
+@cache
+def net_lean() -> tuple[F32, dict[str, F32]]:
+    """Gives where the net points, beside the true place, in metres of head space.
+
+    (6, 478, 3): always, then by `solve.viewed`; and by unit's name what an activation of 1 adds, (478, 3).
+    """
+    with np.load(LEAN, allow_pickle=False) as file:
+        lean = file["lean"].astype(np.float32)  # (6 + E, 478, 3)
+        return lean[:6], dict(zip(file["units"].tolist(), lean[6:], strict=True))
+
+
 def landmark_basis(head: Head) -> LandmarkBasis:
-    """Samples the head at the 478 landmarks; those that do not lie on it get weight 0."""
+    """Samples the head at the 478 landmarks as the net sees them; those that do not lie on it get weight 0."""
     weight = np.ones(LANDMARKS, np.float32)
     weight[OVAL] = 0.1
     weight[CHIN] = 0.4
@@ -52,10 +73,14 @@ def landmark_basis(head: Head) -> LandmarkBasis:
         next((price for prefix, price in DEAR.items() if name.startswith(prefix)), 1.0)
         for name in head.expression_names
     ]
+    lean, by_unit = net_lean()
+    unmoved = np.zeros((LANDMARKS, 3), np.float32)
+    moved = np.stack([by_unit.get(name, unmoved) for name in head.expression_names])  # (E, 478, 3)
     return LandmarkBasis(
-        mean=at_landmarks(head, head.mean)[index],
+        mean=(at_landmarks(head, head.mean) + lean[0])[index],
         identity=at_landmarks(head, head.identity)[:, index],
-        expression=at_landmarks(head, head.expression)[:, index],
+        expression=(at_landmarks(head, head.expression) + moved)[:, index],
+        turn=lean[1:, index],
         weight=weight[index],
         index=index,
         effort=np.array(dear, np.float32),

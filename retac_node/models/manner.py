@@ -21,7 +21,8 @@ LEAST_GAIN, MOST_GAIN = 0.7, 1.8
 SPEECH_SECONDS = 1.0  # of speech from which the clip shows the person's range
 TALKING = 0.06  # eye distances between shut and wide open: below it the mouth is not seen to speak, whatever is heard
 LAG_SECONDS = 0.2  # by how much a clip's sound may be early or late against its pictures
-GENERAL_OPENING = 0.06  # eye distances more than at rest, on average; GRID speaker 1 opens by .04, and a little more reads better
+GENERAL_GAIN = 1.4  # people who were seen to speak needed 1.3 to 1.6
+GENERAL_OPENING = 0.06  # eye distances more than at rest, on average; GRID speaker 1 opens by .04
 ENDS = (3, 97)  # percentiles that stand for shut and wide open
 CONTACT = {"p": 1.0, "b": 1.0, "m": 1.0, "f": 0.6, "v": 0.6}  # how far towards shut the lips must come
 EARLY = 0.03  # seconds by which lips lead the sound
@@ -84,8 +85,8 @@ def learn(
         gain = float(np.clip(spread(seen) / max(spread(made), 1e-6), LEAST_GAIN, MOST_GAIN))
         rest = solved.mean(0) - gain * predicted.mean(0)
     else:
-        gain = 1.0
-        rest = solved.mean(0) - predicted.mean(0) + closing(gap, names) * GENERAL_OPENING
+        gain = GENERAL_GAIN
+        rest = solved.mean(0) - gain * predicted.mean(0) + closing(gap, names) * GENERAL_OPENING
     pose = np.concatenate([track.rotation[frames], track.translation[frames]], 1)
     return Manner(
         rest=rest.astype(np.float32),

@@ -3,9 +3,12 @@
 After the memory of Yi et al. 2020 (section 3.4), with frames for values instead of features.  Never trained.
 """
 
+import dataclasses
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,14 +16,37 @@ from numpy.typing import NDArray
 
 from retac_node import media
 from retac_node.data import F32, U8, Adapted, Clip, FaceTrack, Motion
+from retac_node.models.layers import person
+from retac_node.models.occlusion import held, in_front
 from retac_node.models.puppet import THREADS, Ask, Drawn, Rig, draw, keys, places, source_places
+from retac_node.models.segmenter import Segmenter
 from retac_node.models.skin import Look, learn_texture, lip_gap, look, skin
+from retac_node.models.turn import turn, turned
 from retac_node.ops.retrieve import Choice, choose
 from retac_node.ops.window import cut
 
 MOST_PER_SECOND = 30  # frames of a faster clip are thinned out
 COVERED_COST, MOST_COVERED = 2.0, 0.03  # eye distances, for a mouth of which more than this share is hidden
+FAINT = 26  # of 255: what is less surely in front of the face is not
 BLUR_COST = 0.05  # eye distances that a frame half as sharp as the median counts as further away
+
+
+class Places(Sequence[F32]):
+    """The rig (V + 20, 3) in the window of each remembered frame, found when it is first asked for."""
+
+    def __init__(self, rig: Rig, track: FaceTrack, frames: NDArray[np.int32]) -> None:
+        self._rig, self._track, self._frames = rig, track, frames
+        self._found: dict[int, F32] = {}
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def __getitem__(self, row: Any) -> Any:
+        if not 0 <= row < len(self._frames):
+            raise IndexError(row)  # ends a walk over all rows
+        if row not in self._found:
+            self._found[row] = source_places(self._rig, self._track, self._frames[row : row + 1])[0]
+        return self._found[row]
 
 
 @dataclass(frozen=True)
@@ -29,8 +55,9 @@ class Memory:
     rgb: NDArray[np.uint8]  # (M, h, w, 3), mapped from the file
     cost: F32  # (M,) eye distances, for blur
     keys: F32  # (M, K)
-    at: F32  # (M, V + 20, 3) the rig in each window
+    at: Sequence[F32]  # (M,) of (V + 20, 3): the rig in each window
     gap: F32  # (M,) between the lips, eye distances
+    hidden: dict[int, U8]  # source frame -> what `occlusion.in_front` found in it
     look: Look | None  # how the head is painted; None before its texture is gathered
 
 
@@ -50,12 +77,6 @@ def sharpness(crop: U8, lips: F32) -> float:
     return float(np.abs(cv2.Laplacian(cv2.cvtColor(box, cv2.COLOR_RGB2GRAY), cv2.CV_32F)).mean())
 
 
-def hidden_frames(adapted: Adapted) -> dict[int, U8]:
-    """Gives what `occlusion.in_front` found in each remembered source frame."""
-    with np.load(Path(adapted.folder) / "memory.npz", allow_pickle=False) as file:
-        return dict(zip(file["frames"].tolist(), file["hidden"], strict=True))
-
-
 def covered_cost(covered: F32) -> F32:
     """Prices frames in which something is in front of the mouth: taken only where no other frame is left."""
     return (COVERED_COST * (covered > MOST_COVERED)).astype(np.float32)
@@ -68,6 +89,7 @@ def blur_cost(sharp: F32) -> F32:
 def open_memory(rig: Rig, track: FaceTrack, adapted: Adapted) -> Memory:
     with np.load(Path(adapted.folder) / "memory.npz", allow_pickle=False) as file:
         frames, sharp, covered = file["frames"], file["sharpness"], file["covered"]
+        hidden = dict(zip(frames.tolist(), file["hidden"], strict=True))
     rgb = np.load(Path(adapted.folder) / "memory.npy", mmap_mode="r", allow_pickle=False)
     held = keys(rig, track.expression[frames], track.rotation[frames])
     gap = lip_gap(rig.head, track.identity, track.expression[frames])
@@ -77,7 +99,7 @@ def open_memory(rig: Rig, track: FaceTrack, adapted: Adapted) -> Memory:
         with np.load(painted, allow_pickle=False) as file:
             found = look(rig.head, track, file["albedo"], file["confidence"])
     return Memory(
-        frames, rgb, blur_cost(sharp) + covered_cost(covered), held, source_places(rig, track, frames), gap, found
+        frames, rgb, blur_cost(sharp) + covered_cost(covered), held, Places(rig, track, frames), gap, hidden, found
     )
 
 
@@ -115,7 +137,9 @@ def ask(
         if memory.look is not None:
             pose = motion.rotation[u], motion.translation[u]
             cover = skin(memory.look, track, int(source[n]), *pose, float(gap[n]), float(memory.gap[rows].max()))
-        asks.append(Ask(plates[n], at_plate[n], at_asked[n], own, at_own, choice.weight[u], cover))
+        way = turn(track, int(source[n]), motion.rotation[u], motion.translation[u])
+        size = memory.rgb.shape[1]
+        asks.append(Ask(plates[n], at_plate[n], at_asked[n], own, at_own, choice.weight[u], cover, way, size))
     return asks
 
 
@@ -137,12 +161,52 @@ def perform(
 ) -> Iterator[tuple[Ask, Drawn]]:
     """Draws output frames of the motion, with the plate's pictures read as they are needed."""
     numbers = np.asarray(frames, np.int32)
-    plates = media.frames_at(path, clip, motion.source_frame[numbers].tolist())
+    edited = turned(track, motion)
+    unknown = any(int(source) not in memory.hidden for source in motion.source_frame[numbers])
+    segmenter = Segmenter() if (unknown or edited[numbers].any()) and Segmenter.available() else None
+    plates = ahead(media.frames_at(path, clip, motion.source_frame[numbers].tolist()))
     for first in range(0, len(numbers), THREADS):
         batch = numbers[first : first + THREADS]
         windows = [window(next(plates), track, int(source)) for source in motion.source_frame[batch]]
         asks = ask(rig, track, memory, motion, choice, batch, windows)
+        asks = [
+            looked_at(segmenter, rig, memory, one, int(motion.source_frame[u]), bool(edited[u]))
+            for u, one in zip(batch, asks, strict=True)
+        ]
         yield from zip(asks, draw(rig, asks), strict=True)
+
+
+def ahead(pictures: Iterator[U8]) -> Iterator[U8]:
+    """Has the next picture read while the last one is worked on."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, pictures, None)
+        while (picture := coming.result()) is not None:
+            coming = reader.submit(next, pictures, None)
+            yield picture
+
+
+def looked_at(segmenter: Segmenter | None, rig: Rig, memory: Memory, ask: Ask, source: int, edited: bool) -> Ask:
+    """Adds what is before the face, and where the pose is edited what is behind the person."""
+    hidden = memory.hidden.get(source)
+    middle = middle_of(ask)
+    crop = ask.plate[middle]
+    if hidden is None and segmenter is not None:  # beyond what was learnt
+        at = ask.at_plate - np.array([middle[1].start, middle[0].start, 0], np.float32)
+        hidden = in_front(segmenter, rig, crop, at)
+    if hidden is not None and hidden.max() >= FAINT:
+        before = np.zeros(ask.plate.shape[:2], np.float32)
+        before[middle] = held(hidden, crop)
+        ask = dataclasses.replace(ask, held=before)
+    if edited and segmenter is not None:
+        ask = dataclasses.replace(ask, person=person(segmenter, ask.plate))
+    return ask
+
+
+def middle_of(ask: Ask) -> tuple[slice, slice]:
+    """Gives the rows and columns of the track's own window in a wider one."""
+    before = (len(ask.plate) - ask.size) // 2
+    inside = slice(before, before + ask.size)
+    return inside, inside
 
 
 def window(plate: U8, track: FaceTrack, frame: int) -> U8:

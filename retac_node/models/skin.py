@@ -4,20 +4,23 @@ The plate serves as long as it shows the same skin as the asked pose; the person
 nearly as far as asked.  Beyond that the texture steps in, smoothly.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from retac_node.data import F32, U8, FaceTrack
-from retac_node.models.head import EYEBALL, SKIN, Head, albedo, neutral, posed, vertices
+from retac_node.models.head import EYEBALL, LOWER_TEETH, SKIN, UPPER_TEETH, Head, neutral, posed, vertices
 from retac_node.models.landmarks3d import INNER_LIPS, LOWER_LIP, UPPER_LIP, at_landmarks
 from retac_node.ops.geometry import project
 from retac_node.ops.light import sh_basis
-from retac_node.ops.raster import interpolate, rasterise, vertex_normals
+from retac_node.ops.raster import Raster, interpolate, rasterise, vertex_normals
+from retac_node.ops.raster_edges import coverage, edges
 from retac_node.ops.solve import EYE_DISTANCE
-from retac_node.ops.texture import View, gather
+from retac_node.ops.texture import OUTLINE, Mesh, View, brightness, gather, read
 from retac_node.ops.window import into_window
 
 SIDE = 512  # texels
@@ -27,7 +30,6 @@ SHALLOW = 0.07  # metres behind the lips at which the mouth has lost two thirds 
 EDGE_ON, SQUARE_ON = 0.05, 0.4  # cosines between which skin goes from hidden to well shown
 HIDDEN, DEEP = 0.006, 0.02  # metres behind the z-buffer between which skin goes from shown to hidden
 COARSE = 3  # pixels of the window to one of that z-buffer
-STAIRS = 0.7  # pixels of blur that hide the steps of the drawing
 # The mouth is agape from 1.8 x the own gap + 0.035 on, and wholly so 0.03 further; eye distances.
 WIDER, GAP, SPAN = 1.8, 0.035, 0.03
 
@@ -59,31 +61,67 @@ class Skin:
 
 
 def learn_texture(
-    head: Head, track: FaceTrack, pictures: NDArray[np.uint8], at: F32, frames: NDArray[np.int32], trust: F32
+    head: Head,
+    track: FaceTrack,
+    pictures: NDArray[np.uint8],
+    at: Sequence[F32] | F32,
+    frames: NDArray[np.int32],
+    trust: F32 | None = None,
 ) -> tuple[U8, U8]:
     """Gathers the texture from windows (M, h, w, 3) of frames (M,), the rig in them (M, V + 20, 3), trust (M,) in each.
 
     Gives (SIDE, SIDE, 3) albedo and (SIDE, SIDE) confidence, u8.
     """
     views = []
-    for row in spread_out(np.concatenate([track.rotation[frames], 0.3 * track.expression[frames]], 1), VIEWS):
+    trust = np.ones(len(frames), np.float32) if trust is None else trust
+    dark = darkness(head, neutral(head, track.identity))
+    for row in spread_out(attitude(track, frames), VIEWS):
         one = frames[row : row + 1]
         shape = vertices(head, track.identity, track.expression[one])
         points = posed(shape, track.rotation[one], track.translation[one])[0]
         normals = vertex_normals(points, head.triangles, head.twin)
-        shading = np.clip(sh_basis(normals) @ track.light[one[0]], *LIT).astype(np.float32)
-        place = np.ascontiguousarray(at[row, : len(points)])
+        shading = shaded(head, track.light[one[0]], normals, dark)
+        place = np.ascontiguousarray(at[row][: len(points)])
         views.append(View(np.asarray(pictures[row]), place, facing(points, normals), shading, float(trust[row])))
-    painted = np.isin(head.part, (SKIN, EYEBALL))
-    return gather(views, head.uv, head.triangles, painted, own_albedo(head, track), SIDE)
+    mesh = Mesh(head.uv, head.triangles, head.twin, np.isin(head.part, (SKIN, EYEBALL)))
+    prior = (
+        head.albedo_mean.copy()
+    )  # what a fit says of unseen skin can be any colour: the person's own is spread instead
+    teeth = np.isin(head.part, (UPPER_TEETH, LOWER_TEETH))
+    prior[np.unique(head.triangles[teeth])] *= brightness(views, mesh, teeth, prior)
+    return gather(views, mesh, prior, SIDE)
 
 
-def own_albedo(head: Head, track: FaceTrack) -> F32:
-    """Gives the model's albedo (V, 3) for the person; what was read off the skin does not colour the mouth's inside."""
-    inner = np.unique(head.triangles[~np.isin(head.part, (SKIN, EYEBALL))])
-    colour = albedo(head, track.albedo)
-    colour[inner] = head.albedo_mean[inner]
-    return colour
+def inner(head: Head) -> NDArray[np.int64]:
+    """Lists the vertices of the mouth's inside."""
+    return np.unique(head.triangles[~np.isin(head.part, (SKIN, EYEBALL))])
+
+
+def darkness(head: Head, points: F32) -> F32:
+    """Gives the share of the light (V, 1) that reaches each vertex of a head at rest (V, 3): less, deeper in the mouth."""
+    lips, inside = at_landmarks(head, points)[INNER_LIPS, 2].mean(), inner(head)
+    dark = np.ones((len(points), 1), np.float32)
+    dark[inside, 0] = np.exp(-np.maximum(points[inside, 2] - lips, 0) / SHALLOW)
+    return dark
+
+
+def shaded(head: Head, light: F32, normals: F32, dark: F32) -> F32:
+    """Gives what light (9, 3) does to albedo 1 at each vertex (V, 3), camera space; the mouth is lit through the lips."""
+    normals = normals.copy()
+    normals[inner(head)] = (0, 0, -1)
+    return np.asarray(np.clip(sh_basis(normals) @ light, *LIT) * dark, np.float32)
+
+
+def telling_frames(track: FaceTrack) -> NDArray[np.int32]:
+    """Picks up to VIEWS source frames (M,) that together show most of the head, in their order; bridged ones only if all are."""
+    seen = np.flatnonzero(track.confidence > 0)
+    frames = seen if len(seen) else np.arange(len(track.confidence))
+    return np.sort(frames[spread_out(attitude(track, frames), VIEWS)]).astype(np.int32)
+
+
+def attitude(track: FaceTrack, frames: NDArray[Any]) -> F32:
+    """Gives (M, K) vectors whose distance says how differently two frames (M,) show the head."""
+    return np.concatenate([track.rotation[frames], 0.3 * track.expression[frames]], 1)
 
 
 def spread_out(values: F32, count: int) -> list[int]:
@@ -105,12 +143,9 @@ def facing(points: F32, normals: F32) -> F32:
 def look(head: Head, track: FaceTrack, texture: U8, confidence: U8) -> Look:
     """Puts a person's head together from what `learn_texture` gave."""
     points = neutral(head, track.identity).astype(np.float32)
-    lips = at_landmarks(head, points)[INNER_LIPS, 2].mean()
-    inner = np.unique(head.triangles[~np.isin(head.part, (SKIN, EYEBALL))])
     normals = vertex_normals(points, head.triangles, head.twin)
-    normals[inner] = (0, 0, -1)  # light comes in through the lips
-    dark = np.ones((len(points), 1), np.float32)
-    dark[inner, 0] = np.exp(-np.maximum(points[inner, 2] - lips, 0) / SHALLOW)
+    normals[inner(head)] = (0, 0, -1)  # light comes in through the lips
+    dark = darkness(head, points)
     columns, rows = np.clip(head.uv * SIDE, 0, SIDE - 1).astype(int).T
     known = cv2.erode(confidence, np.ones((5, 5), np.uint8))[rows, columns] / np.float32(255)
     return Look(texture, head, points, normals, known, dark)
@@ -130,6 +165,12 @@ def skin(
     shading = np.clip(sh_basis(normals) @ track.light[source], *LIT) * look.dark
     agape = float(smooth(np.array((gap - WIDER * own_gap - GAP) / SPAN)))
     return Skin(look, shading.astype(np.float32), fresh, agape)
+
+
+def lights(look: Look, track: FaceTrack, frame: int, points: F32) -> F32:
+    """Gives what the light of a source frame does to the head as it is shaped there: points (V, 3), camera -> (V, 3)."""
+    normals = vertex_normals(points, look.head.triangles, look.head.twin)
+    return shaded(look.head, track.light[frame], normals, look.dark)
 
 
 def seen(look: Look, track: FaceTrack, source: int, rotation: F32, translation: F32) -> F32:
@@ -159,18 +200,27 @@ def lip_gap(head: Head, identity: F32, expression: F32) -> F32:
     """Gives how far the lips are apart in expressions (n, E), whatever the pose: (n,) eye distances."""
     lips = [UPPER_LIP, LOWER_LIP]
     corners, share = head.triangles[head.landmark_triangle[lips]], head.landmark_bary[lips]  # (2, 3), (2, 3)
-    still = np.einsum("lcx,lc->lx", neutral(head, identity)[corners], share)
+    person = head.mean[corners] + np.tensordot(np.asarray(identity, np.float32), head.identity[:, corners], 1)
+    still = np.einsum("lcx,lc->lx", person, share)
     basis = np.einsum("elcx,lc->elx", head.expression[:, corners], share)  # (E, 2, 3)
     apart = np.einsum("ne,ex->nx", expression, basis[:, 1] - basis[:, 0]) + still[1] - still[0]
     return np.asarray(np.linalg.norm(apart, axis=1) / EYE_DISTANCE, np.float32)
 
 
 def paint(skin: Skin, at: F32, height: int, width: int) -> tuple[F32, F32]:
-    """Draws the lit head at places (V.., 3) of a window: (h, w, 3) RGB [0, 255], and (h, w) 1 where there is some."""
+    """Draws the lit head at places (V.., 3) of a window: (h, w, 3) RGB [0, 255], and how far it covers each pixel (h, w)."""
     head = skin.look.head
     raster = rasterise(at[: len(head.mean)], head.triangles, height, width)
-    values = interpolate(raster, head.triangles, np.concatenate([head.uv * SIDE - 0.5, skin.shading], 1))
-    colour = cv2.remap(skin.look.texture, values[..., 0], values[..., 1], cv2.INTER_LINEAR)
-    there = (raster.triangle >= 0).astype(np.float32)
-    blurred = cv2.GaussianBlur(np.dstack([colour * values[..., 2:], there]), (0, 0), STAIRS)
-    return blurred[..., :3] / np.maximum(blurred[..., 3:], 1e-3), there
+    found = edges(raster, at[: len(head.mean)], head.triangles, OUTLINE)
+    picture, there = lit(skin, raster), coverage(raster, found)
+    hit = (found.samples.triangle >= 0)[..., None]  # (K, 16, 1)
+    picture[found.at] = (lit(skin, found.samples) * hit).sum(1) / np.maximum(hit.sum(1), 1)
+    return picture, there
+
+
+def lit(skin: Skin, raster: Raster) -> F32:
+    """Colours a raster (h, w) of the head, or samples of it: (h, w, 3) RGB [0, 255]."""
+    head = skin.look.head
+    values = interpolate(raster, head.triangles, np.concatenate([head.uv * SIDE, skin.shading], 1))
+    texels = read(skin.look.texture, values[..., :2].reshape(-1, 2)).reshape(values[..., 2:].shape)
+    return 255 * texels * values[..., 2:]

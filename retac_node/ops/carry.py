@@ -8,38 +8,84 @@ import functools
 
 import cv2
 import numpy as np
+from numba import njit
 
 from retac_node.data import F32, U8
-from retac_node.ops.raster import Raster, interpolate
+from retac_node.ops.raster import Raster
 
+NO_MAP = np.empty((0, 0), np.float32)  # OpenCV takes x and y in one map
+KNOWN = 0.07  # weight from which the field counts as known
+STEADY = 6.0  # pixels of blur of the field off the mesh
 COARSE = 4  # the field off the mesh is smooth: it is filled at a quarter of the resolution
 
 
-def displacement(raster: Raster, triangles: np.ndarray, source: F32, reach: float) -> F32:
+def displacement(raster: Raster, triangles: np.ndarray, source: F32, reach: float, held: F32 | None = None) -> F32:
     """Gives, for each pixel of the target, how far away in the source its colour lies.
 
     raster: the mesh drawn at its target positions; source (V, 2): where the same vertices lie in the source, pixels of
-    the same window; reach: pixels over which the field dies out beyond the mesh.  Returns (h, w, 2) float32, pixels.
+    the same window; reach: pixels over which the field dies out beyond the mesh; held (h, w) [0, 1]: what does not move,
+    whatever the mesh does.  Returns (h, w, 2) float32, pixels.
     """
     height, width = raster.triangle.shape
     drawn = (raster.triangle >= 0).astype(np.float32)  # (h, w)
-    field = interpolate(raster, triangles, source) - centres(height, width)  # (h, w, 2)
-    field *= drawn[..., None]
-    beyond = relaxed(field, drawn, reach)
-    # Blend over the silhouette, so that no step is left where mesh and relaxed field meet.
-    inside = cv2.GaussianBlur(cv2.erode(drawn, np.ones((3, 3), np.uint8)), (0, 0), 1.0)[..., None] * drawn[..., None]
-    return field * inside + beyond * (1 - inside)
+    field = np.zeros((height, width, 2), np.float32)
+    _offset(raster.triangle, raster.bary, np.ascontiguousarray(triangles), np.ascontiguousarray(source), field)
+    if held is None:
+        return joined(field, drawn, relaxed(field, drawn, reach, STEADY))
+    beyond = relaxed(field * (1 - held)[..., None], np.maximum(drawn, held), reach, STEADY)
+    return spared(joined(field, drawn, beyond), held)
 
 
-def relaxed(field: F32, drawn: F32, reach: float) -> F32:
-    """Extends a field (h, w, 2), known where drawn (h, w) is 1, smoothly over the rest and down to zero at `reach` pixels."""
-    height, width = drawn.shape
+def spared(field: F32, held: F32) -> F32:
+    """Keeps a field (h, w, 2) from moving what is held (h, w) [0, 1], and from pulling it elsewhere."""
+    pulled = np.maximum(held, np.clip(sample(held, field), 0, 1))
+    return field * (1 - pulled)[..., None]
+
+
+def joined(field: F32, known: F32, beyond: F32) -> F32:
+    """Takes a field (h, w, 2) where it is known (h, w) [0, 1] and another beyond, with no step where they meet."""
+    inside = cv2.GaussianBlur(cv2.erode(known, np.ones((3, 3), np.uint8)), (0, 0), 1.0) * known
+    mixed = np.array(beyond, np.float32)
+    _mix(np.ascontiguousarray(field), inside, mixed)
+    return mixed
+
+
+@njit(cache=True, nogil=True)
+def _mix(field: F32, share: F32, mixed: F32) -> None:
+    for i in range(share.shape[0]):
+        for j in range(share.shape[1]):
+            for k in range(2):
+                mixed[i, j, k] += share[i, j] * (field[i, j, k] - mixed[i, j, k])
+
+
+@njit(cache=True, nogil=True)
+def _offset(triangle: np.ndarray, bary: F32, triangles: np.ndarray, source: F32, out: F32) -> None:
+    for i in range(triangle.shape[0]):
+        for j in range(triangle.shape[1]):
+            f = triangle[i, j]
+            if f < 0:
+                continue
+            x, y = -(j + np.float32(0.5)), -(i + np.float32(0.5))
+            for corner in range(3):
+                v = triangles[f, corner]
+                x += bary[i, j, corner] * source[v, 0]
+                y += bary[i, j, corner] * source[v, 1]
+            out[i, j, 0], out[i, j, 1] = x, y
+
+
+def relaxed(field: F32, weight: F32, reach: float, steady: float) -> F32:
+    """Extends a field smoothly from where it is known over the rest, and down to zero at `reach` pixels from there.
+
+    field (h, w, 2) is 0 where it is not known, and times its weight (h, w) [0, 1] elsewhere; `steady` is the sigma of a
+    last blur, pixels.
+    """
+    height, width = weight.shape
     small = (-(-width // COARSE), -(-height // COARSE))
-    weight = cv2.resize(drawn, small, interpolation=cv2.INTER_AREA)
-    filled = push_pull(cv2.resize(field, small, interpolation=cv2.INTER_AREA), weight)
-    away = cv2.distanceTransform((weight < 0.5).astype(np.uint8), cv2.DIST_L2, 5) * COARSE  # pixels
+    thin = cv2.resize(weight, small, interpolation=cv2.INTER_AREA)
+    filled = push_pull(cv2.resize(field, small, interpolation=cv2.INTER_AREA), thin)
+    away = cv2.distanceTransform((thin < KNOWN).astype(np.uint8), cv2.DIST_L2, 5) * COARSE  # pixels
     fade = np.clip(1 - away / reach, 0, 1)
-    filled = cv2.GaussianBlur(filled, (0, 0), 1.5) * (fade * fade * (3 - 2 * fade))[..., None]
+    filled = cv2.GaussianBlur(filled, (0, 0), steady / COARSE) * (fade * fade * (3 - 2 * fade))[..., None]
     return cv2.resize(filled, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
@@ -62,10 +108,10 @@ def push_pull(weighted: F32, weight: F32) -> F32:
 
 def sample(picture: U8 | F32, field: F32, corner: tuple[float, float] = (0.0, 0.0)) -> U8 | F32:
     """Pulls picture (H, W, c) through a displacement (h, w, 2) whose window starts at `corner` (x, y) of the picture."""
-    at = field + (
-        centres(*field.shape[:2]) + np.array(corner, np.float32) - np.float32(0.5)
-    )  # OpenCV counts from pixel centres
-    return cv2.remap(picture, at[..., 0], at[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    first = centres(*field.shape[:2])
+    at = field + first if corner == (0.0, 0.0) else field + (first + np.array(corner, np.float32))
+    at -= np.float32(0.5)  # OpenCV counts from pixel centres
+    return cv2.remap(picture, at, NO_MAP, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
 
 
 @functools.lru_cache(maxsize=8)

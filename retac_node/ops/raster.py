@@ -97,9 +97,8 @@ def _draw(points: F32, triangles: I32, triangle: I32, bary: F32, depth: F32) -> 
                 if wa < edge or wb < edge or wc < edge:
                     continue
                 pa, pb, pc = wa * ia, wb * ib, wc * ic  # weights over depth are linear on the screen
-                near = pa + pb + pc
-                if near * depth[i, j] > 1:
-                    z = 1 / near
+                z = 1 / (pa + pb + pc)
+                if np.float32(z) < depth[i, j]:  # of two at the same float32 depth the one listed first is kept
                     depth[i, j] = z
                     triangle[i, j] = f
                     bary[i, j, 0], bary[i, j, 1], bary[i, j, 2] = pa * z, pb * z, pc * z

@@ -10,9 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
-from retac_node.data import F32
-from retac_node.ops.geometry import axis_angle, rotation_matrix, rotation_matrix_torch
+from retac_node.data import F32, FaceTrack
+from retac_node.ops.conjugate import conjugate_gradients, curvature
+from retac_node.ops.geometry import axis_angle, project, rotation_matrix, rotation_matrix_torch
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class LandmarkBasis:
     mean: F32  # (L, 3) metres, head space
     identity: F32  # (S, L, 3) metres a standard deviation
     expression: F32  # (E, L, 3) metres at activation 1
+    turn: F32  # (5, L, 3) metres: how landmarks slide over the skin with the view, see `views`
     weight: F32  # (L,) trust in each landmark; 0 on sliding contours
     index: NDArray[np.int64]  # (L,) which of the 478 landmarks they are
     effort: F32  # (E,) how dear an activation is: what landmarks confuse costs more
@@ -58,16 +61,16 @@ class Weights:
     identity: float = 0.004  # a coefficient's square, summed over S
     effort: float = 0.03  # an activation's square, summed over E
     prior: float = 0.15  # squared distance from the blendshape net, summed over E
-    focal: float = 2.0  # squared log ratio to the guess
+    focal: float = 2.0  # squared log ratio to the guess; a turning head says little about its lens
     pose_smooth: float = 0.03  # squared second difference of the pose, in percent of the eye distance
     expression_smooth: float = 0.05  # squared second difference of activations, summed over E
 
 
 EYE_DISTANCE = 0.062  # metres, adult mean between pupils
-FOCAL_GUESS = 1.5  # of the longer side: a 37 degree lens
+ORDINARY_LENS = 1.5  # of the longer side: 37 degrees
+ORDINARY_DISTANCE = 1.0  # metres from lens to head
 MOST_ACTIVE = 1.2  # an activation may go a little beyond what its name says
 DAMPING = 1e-3  # Levenberg-Marquardt, of the diagonal
-CG_STEPS = 30
 MISPLACED = 0.004  # metres: a landmark is not moved further on the skin
 AT_ONCE = 128  # frames whose Jacobian is held in memory together
 RADIAN, METRE = 100.0, 100.0 / EYE_DISTANCE  # percent of the eye distance that a unit of pose moves a point by
@@ -115,6 +118,7 @@ class Problem:
     mean: Tensor  # (L, 3)
     identity: Tensor  # (S, L, 3)
     expression: Tensor  # (E, L, 3)
+    turn: Tensor  # (5, L, 3)
     target: Tensor  # (T, L, 2) pixels from the plate's middle
     trust: Tensor  # (T, L) mean 1
     scale: Tensor  # (T,) pixels in a percent of the eye distance
@@ -146,7 +150,7 @@ def pose_problem(basis: LandmarkBasis, seen: Observed, weights: Weights, device:
     def tensor(array: F32) -> Tensor:
         return torch.tensor(np.asarray(array), dtype=torch.float64, device=device)
 
-    focal = FOCAL_GUESS * max(seen.width, seen.height)
+    focal = guessed_focal(basis, seen)
     trust = tensor(basis.weight[None] * np.maximum(seen.confidence, 1e-3)[:, None])  # (T, L)
     smooth = np.full(len(basis.expression) + 6, 2 * weights.expression_smooth)
     smooth[-6:-3] = 2 * weights.pose_smooth * RADIAN**2
@@ -158,6 +162,7 @@ def pose_problem(basis: LandmarkBasis, seen: Observed, weights: Weights, device:
         mean=tensor(basis.mean),
         identity=tensor(basis.identity),
         expression=tensor(basis.expression),
+        turn=tensor(basis.turn),
         target=tensor(seen.points[..., :2] - np.array([seen.width / 2, seen.height / 2])),
         trust=trust / trust.mean(),
         scale=tensor(EYE_DISTANCE * focal / start_pose(basis, seen, focal)[1][:, 2] / 100),
@@ -170,6 +175,13 @@ def pose_problem(basis: LandmarkBasis, seen: Observed, weights: Weights, device:
         shared_stiff=tensor(shared),
         huber=weights.huber,
     )
+
+
+def guessed_focal(basis: LandmarkBasis, seen: Observed) -> float:
+    """Gives the focal length, pixels, that makes lens and distance equally ordinary: their product is what is seen."""
+    lens = ORDINARY_LENS * max(seen.width, seen.height)
+    distance = float(np.median(start_pose(basis, seen, lens)[1][:, 2]))  # metres, if the lens were ordinary
+    return lens * np.sqrt(ORDINARY_DISTANCE / distance)
 
 
 def start(problem: Problem, basis: LandmarkBasis, seen: Observed) -> State:
@@ -195,8 +207,43 @@ def placed(problem: Problem, state: State, frames: slice) -> tuple[Tensor, Tenso
     shape = problem.mean + torch.einsum("s,slc->lc", state.shared[:-1], problem.identity)  # (L, 3)
     E, L, _ = problem.expression.shape
     points = shape + (state.expression[frames] @ problem.expression.reshape(E, -1)).view(-1, L, 3)
+    moved = state.translation_at(problem.focal)[frames]
+    points = points + torch.einsum("tk,klc->tlc", viewed(state.rotation[frames], moved), problem.turn)
     turned = points @ state.rotation[frames].transpose(1, 2)  # (t, L, 3)
-    return turned, turned + state.translation_at(problem.focal)[frames, None]
+    return turned, turned + moved[:, None]
+
+
+def viewed(rotation: Tensor, translation: Tensor) -> Tensor:
+    """Gives (t, 5): x, y, x^2, y^2 and xy of the unit vector from head (t, 3, 3), (t, 3) to camera, in head space.
+
+    The landmark net does not point at the same skin from every side: contours slide, and it understates nods.
+    """
+    x, y, _ = to_camera(rotation, translation)[1].unbind(1)
+    return torch.stack([x, y, x * x, y * y, x * y], 1)
+
+
+def to_camera(rotation: Tensor, translation: Tensor) -> tuple[Tensor, Tensor]:
+    """Gives the unit vector from head to camera in camera space and in head space, both (t, 3)."""
+    towards = -functional.normalize(translation, dim=1)
+    return towards, (rotation.transpose(1, 2) @ towards[..., None])[..., 0]
+
+
+def slide(rotation: Tensor, translation: Tensor) -> Tensor:
+    """Gives (t, 5, 3): what a small turn in camera space changes `viewed` by."""
+    towards, (x, y, _) = to_camera(rotation, translation)[0], to_camera(rotation, translation)[1][..., None].unbind(1)
+    turn = torch.cross(rotation, towards[:, :, None].expand_as(rotation), dim=1)  # (t, 3, 3) axis of the turn, x y z
+    dx, dy = turn[..., 0], turn[..., 1]  # (t, 3)
+    return torch.stack([dx, dy, 2 * x * dx, 2 * y * dy, x * dy + y * dx], 1)
+
+
+def expected(basis: LandmarkBasis, track: FaceTrack) -> F32:
+    """Gives where the landmarks (T, L, 2) of a solved head are expected, plate pixels, the net's lean included."""
+    shape = basis.mean + np.tensordot(track.identity, basis.identity, 1)
+    rotation = rotation_matrix(track.rotation)
+    side = viewed(torch.as_tensor(rotation), torch.as_tensor(track.translation)).numpy()  # (T, 5)
+    own = shape + np.tensordot(track.expression, basis.expression, 1) + np.tensordot(side, basis.turn, 1)
+    points = own @ rotation.swapaxes(1, 2) + track.translation[:, None]
+    return np.asarray(project(points, track.focal, track.width, track.height)[..., :2])
 
 
 def misplaced(problem: Problem, state: State) -> Tensor:
@@ -268,6 +315,8 @@ def frame_blocks(problem: Problem, state: State, frames: slice) -> tuple[Tensor,
     J_e = torch.einsum("tlpc,elc->tlpe", by_head, problem.expression.float())
     J_s = torch.einsum("tlpc,slc->tlps", by_head, problem.identity.float())
     J_r = torch.cross(turned[:, :, None].expand_as(project), project, dim=-1).float()
+    slid = slide(state.rotation[frames], state.translation_at(problem.focal)[frames])
+    J_r += by_head @ torch.einsum("tkr,klc->tlcr", slid, problem.turn).float()
     stretch = torch.ones(3, dtype=project.dtype, device=project.device)
     stretch[2] = state.shared[-1].exp()
     J_t = (project * stretch).float()
@@ -287,52 +336,6 @@ def motion_of(state: State) -> Tensor:
     """Gives (T, N) curves whose curvature is penalised; rotations as turns from the first frame's."""
     turned = axis_angle((state.rotation @ state.rotation[0].T).cpu().numpy())
     return torch.cat([state.expression, torch.as_tensor(turned, device=state.shared.device), state.translation], 1)
-
-
-def curvature(curve: Tensor) -> Tensor:
-    """Applies the second difference and its transpose to (T, N)."""
-    out = torch.zeros_like(curve)
-    if len(curve) < 3:
-        return out
-    bend = curve[2:] - 2 * curve[1:-1] + curve[:-2]
-    out[2:] += bend
-    out[1:-1] -= 2 * bend
-    out[:-2] += bend
-    return out
-
-
-def conjugate_gradients(
-    own: Tensor, cross: Tensor, common: Tensor, smooth: Tensor, pull: Tensor, shared_pull: Tensor, free: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Solves the equations, smoothness included, for the free unknowns; preconditioned by the frames' own blocks."""
-    held = torch.where(free, 0.0, 1e12)
-    factor = torch.linalg.cholesky(own + torch.diag_embed(held + 6 * smooth))  # 6: the curvature's own diagonal
-    shared_factor = torch.linalg.cholesky(common)
-
-    def times(x: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
-        y = (own @ x[..., None])[..., 0] + smooth * curvature(x) + cross @ g
-        return y * free, common @ g + torch.einsum("tng,tn->g", cross, x)
-
-    def precondition(x: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
-        y = torch.cholesky_solve(x[..., None], factor)[..., 0] * free
-        return y, torch.cholesky_solve(g[:, None], shared_factor)[:, 0]
-
-    def dot(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor]) -> Tensor:
-        return (a[0] * b[0]).sum() + (a[1] * b[1]).sum()
-
-    x = (torch.zeros_like(pull), torch.zeros_like(shared_pull))
-    r = (pull * free, shared_pull)
-    p = z = precondition(*r)
-    rz = dot(r, z)
-    for _ in range(CG_STEPS):
-        q = times(*p)
-        alpha = rz / (dot(p, q) + 1e-30)
-        x = (x[0] + alpha * p[0], x[1] + alpha * p[1])
-        r = (r[0] - alpha * q[0], r[1] - alpha * q[1])
-        z = precondition(*r)
-        rz, before = dot(r, z), rz
-        p = (z[0] + rz / (before + 1e-30) * p[0], z[1] + rz / (before + 1e-30) * p[1])
-    return x
 
 
 def start_pose(basis: LandmarkBasis, seen: Observed, focal: float) -> tuple[F32, F32]:

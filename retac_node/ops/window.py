@@ -38,9 +38,13 @@ def cut(plate: U8, crop_from_frame: F32, size: int) -> U8:
     if scale == 1.0:
         left, top = (int(-value) for value in crop_from_frame[:, 2])
         height, width = plate.shape[:2]
-        rows = np.clip(np.arange(top, top + size), 0, height - 1)
-        columns = np.clip(np.arange(left, left + size), 0, width - 1)
-        return np.ascontiguousarray(plate[rows[:, None], columns[None]])
+        above, below = max(0, -top), max(0, top + size - height)
+        before, after = max(0, -left), max(0, left + size - width)
+        if max(above, below, before, after) >= size:  # it lies beside the plate
+            rows, columns = (np.clip(np.arange(at, at + size), 0, n - 1) for at, n in ((top, height), (left, width)))
+            return np.ascontiguousarray(plate[rows[:, None], columns[None]])
+        inside = plate[max(0, top) : top + size, max(0, left) : left + size]
+        return np.asarray(cv2.copyMakeBorder(inside, above, below, before, after, cv2.BORDER_REPLICATE), np.uint8)
     move = crop_from_frame.astype(np.float64).copy()
     move[:, 2] += (scale - 1) / 2  # OpenCV counts from pixel centres
     blurred = cv2.GaussianBlur(plate, (0, 0), 0.4 / scale) if scale < 0.75 else plate

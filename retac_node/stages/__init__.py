@@ -23,7 +23,8 @@ def late(name: str) -> Callable[..., Any]:
     return run
 
 
-HEAD, TALKER, REFINER, VOICES = "head.npz", "motion.safetensors", "refiner.safetensors", "voices.npz"
+HEAD, LANDMARKS, TALKER, REFINER = "head.npz", "landmarks.npz", "motion.safetensors", "refiner.safetensors"
+VOICES = "voices.npz"
 
 ROWS = (
     Stage("ingest", 1, late("ingest"), asked.IngestOptions, data.Clip, cost=1),
@@ -32,28 +33,28 @@ ROWS = (
         ("kokoro", "speaker_encoder", "perth", VOICES), cost=8,
     ),
     Stage(
-        "track", 1, late("track"), asked.TrackOptions, data.FaceTrack, ("ingest",),
-        ("face_landmarker", HEAD), cost=40,
+        "track", 2, late("track"), asked.TrackOptions, data.FaceTrack, ("ingest",),
+        ("face_landmarker", LANDMARKS, HEAD), cost=40,
     ),
     Stage(
-        "adapt", 1, late("adapt"), asked.AdaptOptions, data.Adapted, ("ingest", "track"),
+        "adapt", 2, late("adapt"), asked.AdaptOptions, data.Adapted, ("ingest", "track"),
         (HEAD, TALKER, REFINER, "selfie_multiclass"), cost=90,
     ),
     Stage(
-        "motion", 1, late("motion"), asked.MotionOptions, data.Motion, ("ingest", "voice", "track", "adapt"),
+        "motion", 2, late("motion"), asked.MotionOptions, data.Motion, ("ingest", "voice", "track", "adapt"),
         (HEAD, TALKER), cost=2,
     ),
     Stage(
-        "render", 1, late("render"), asked.RenderOptions, data.Frames, ("ingest", "track", "adapt", "motion"),
-        (HEAD,), chunked=True, cost=20,
+        "render", 2, late("render"), asked.RenderOptions, data.Frames, ("ingest", "track", "adapt", "motion"),
+        (HEAD, "selfie_multiclass"), chunked=True, cost=20,
     ),
     Stage(
-        "refine", 1, late("refine"), asked.RefineOptions, data.Frames, ("ingest", "track", "adapt", "motion", "render"),
-        (HEAD,), chunked=True, cost=25,
+        "refine", 2, late("refine"), asked.RefineOptions, data.Frames, ("ingest", "track", "adapt", "motion", "render"),
+        (HEAD, "selfie_multiclass"), chunked=True, cost=25,
     ),
     Stage(
-        "composite", 1, late("composite"), asked.CompositeOptions, data.Patches,
-        ("ingest", "track", "adapt", "motion", "refine"), (HEAD, "selfie_multiclass"), chunked=True, cost=15,
+        "composite", 2, late("composite"), asked.CompositeOptions, data.Patches,
+        ("ingest", "track", "adapt", "motion", "refine"), chunked=True, cost=15,
     ),
     Stage(
         "encode", 1, late("encode"), asked.EncodeOptions, data.Video, ("ingest", "voice", "motion", "composite"), cost=5

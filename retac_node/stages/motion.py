@@ -18,6 +18,7 @@ from retac_node.errors import BadInput
 from retac_node.models.head import load_head
 from retac_node.models.manner import Manner, lip_gap, load_manner, mouth, predict, shut_where_needed
 from retac_node.models.motion import load_motion_net
+from retac_node.models.turn import LIMIT, reachable
 
 BLEND_SECONDS = 0.16  # at a slot's ends, from the plate's own mouth to the new one
 STEADY_POSE_SECONDS = 0.15  # a predicted head has no business trembling
@@ -29,7 +30,7 @@ def run(ctx: Context, options: MotionOptions, clip: Clip, speech: Speech, track:
     frames = max(1, round(speech.seconds * fps))
     names = load_head().expression_names
     if options.edited:
-        return edited(ctx.source(options.edited), frames, fps, names, len(clip.times))
+        return within_reach(ctx, track, edited(ctx.source(options.edited), frames, fps, names, len(clip.times)))
     net, manner = load_motion_net(), load_manner(Path(adapted.folder) / "manner.npz")
     units, pose = predict(net, speech.samples, speech.rate, speech.phonemes, fps, frames)
     source = walk(options.first_frame, frames, len(clip.times))
@@ -74,6 +75,18 @@ def moved(pose: F32, manner: Manner, fps: float, rotation: F32, translation: F32
         weight * rotation + (1 - weight) * asked[:, :3],
         weight * translation + (1 - weight) * asked[:, 3:],
     )
+
+
+def within_reach(ctx: Context, track: FaceTrack, asked: Motion) -> Motion:
+    """Holds an artist's poses to what can be drawn of this clip, and says where that was needed."""
+    held, beyond = reachable(track, asked)
+    frames = np.flatnonzero(beyond > 1e-4)
+    if len(frames):
+        ctx.warn(
+            f"the edited motion turns the head up to {np.degrees(beyond.max()):.1f}° too far in {len(frames)} frames "
+            f"({frames[0]} to {frames[-1]}); it is held at {np.degrees(LIMIT):.0f}° beyond the clip's own range"
+        )
+    return held
 
 
 def edited(path: Path, frames: int, fps: float, names: tuple[str, ...], length: int) -> Motion:

@@ -18,6 +18,7 @@ from retac_node.models.memory import asked_places, choose_frames, open_memory, p
 from retac_node.models.mouthbox import MouthBox, mouth_box
 from retac_node.models.puppet import rig
 from retac_node.models.refiner import READ, load_refiner
+from retac_node.models.turn import roomy
 
 
 def run(
@@ -42,7 +43,7 @@ def run(
     box = mouth_box(body, track)
     own = memory_crops(box, memory)
     start, stop = frames
-    path = ctx.source(clip.sha256)
+    path, track = ctx.source(clip.sha256), roomy(track, motion)
     beyond = [u for u in (start - 1, stop) if 0 <= u < len(motion.source_frame)]
     outside = {
         u: take(box, drawn, ask)

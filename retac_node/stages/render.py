@@ -8,6 +8,8 @@ from retac_node.engine.stage import Context
 from retac_node.models.head import load_head
 from retac_node.models.memory import choose_frames, open_memory, perform
 from retac_node.models.puppet import rig
+from retac_node.models.segmenter import Segmenter
+from retac_node.models.turn import roomy
 
 
 def run(
@@ -20,10 +22,14 @@ def run(
     motion: Motion,
 ) -> Frames:
     """Draws output frames [start, stop)."""
+    if not Segmenter.available():
+        ctx.warn(
+            "the segmentation model is missing, so hands in front of the face are not kept; run: retac assets fetch"
+        )
     body = rig(load_head())
     memory = open_memory(body, track, adapted)
     choice = choose_frames(body, memory, motion, options.candidates)
-    path = ctx.source(clip.sha256)
+    path, track = ctx.source(clip.sha256), roomy(track, motion)
     shape = (frames[1] - frames[0], track.crop_size, track.crop_size)
     rgb, mask, spoken = np.empty((*shape, 3), np.uint8), np.empty(shape, np.uint8), np.empty(shape, np.uint8)
     drawn = perform(path, clip, track, body, memory, motion, choice, range(*frames))
