@@ -113,9 +113,16 @@ def best_match(a: F32, b: F32, lags: int) -> float:
     return best
 
 
-def mouth(manner: Manner, units: F32, names: tuple[str, ...]) -> F32:
-    """Brings predicted units (U, K) to the person, in their bounds."""
-    return np.clip(manner.rest + manner.gain * units, lowest(names), 1.0)
+def mouth(manner: Manner, units: F32, gap: F32, names: tuple[str, ...]) -> F32:
+    """Brings predicted units (U, K) to the person, in their bounds; gap (K,) as of `lip_gap`.
+
+    A unit that is at its bound already cannot open the lips any further; what it owes the jaw gives.
+    """
+    asked = manner.rest + manner.gain * units
+    made = np.clip(asked, lowest(names), 1.0)
+    jaw = names.index("jawOpen")
+    made[:, jaw] = np.clip(made[:, jaw] + np.maximum((asked - made) @ gap, 0) / gap[jaw], 0, 1)
+    return np.asarray(made, np.float32)
 
 
 def shut_where_needed(

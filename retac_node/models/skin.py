@@ -26,7 +26,7 @@ from retac_node.ops.window import into_window
 SIDE = 512  # texels
 VIEWS = 24  # frames that the texture is read from
 LIT = (0.35, 1.6)  # shading stays within: the light is only known where skin faces the camera
-SHALLOW = 0.07  # metres behind the lips at which the mouth has lost two thirds of its light
+SHALLOW = 0.15  # metres behind the lips at which two thirds of the light, as pictures store it, are lost
 EDGE_ON, SQUARE_ON = 0.05, 0.4  # cosines between which skin goes from hidden to well shown
 HIDDEN, DEEP = 0.006, 0.02  # metres behind the z-buffer between which skin goes from shown to hidden
 COARSE = 3  # pixels of the window to one of that z-buffer

@@ -37,15 +37,15 @@ ROWS = (
         ("face_landmarker", LANDMARKS, HEAD), cost=40,
     ),
     Stage(
-        "adapt", 2, late("adapt"), asked.AdaptOptions, data.Adapted, ("ingest", "track"),
+        "adapt", 3, late("adapt"), asked.AdaptOptions, data.Adapted, ("ingest", "track"),
         (HEAD, TALKER, REFINER, "selfie_multiclass"), cost=90,
     ),
     Stage(
-        "motion", 2, late("motion"), asked.MotionOptions, data.Motion, ("ingest", "voice", "track", "adapt"),
+        "motion", 3, late("motion"), asked.MotionOptions, data.Motion, ("ingest", "voice", "track", "adapt"),
         (HEAD, TALKER), cost=2,
     ),
     Stage(
-        "render", 2, late("render"), asked.RenderOptions, data.Frames, ("ingest", "track", "adapt", "motion"),
+        "render", 3, late("render"), asked.RenderOptions, data.Frames, ("ingest", "track", "adapt", "motion"),
         (HEAD, "selfie_multiclass"), chunked=True, cost=20,
     ),
     Stage(

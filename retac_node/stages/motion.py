@@ -37,8 +37,8 @@ def run(ctx: Context, options: MotionOptions, clip: Clip, speech: Speech, track:
     expression = track.expression[source].copy()  # (U, E)
     columns = [names.index(unit) for unit in net.config.units]
     keep = ends(frames, fps)[:, None] if options.slot else np.zeros((frames, 1), np.float32)
-    made = keep * expression[:, columns] + (1 - keep) * mouth(manner, units, net.config.units)  # (U, K)
     gap = lip_gap(load_head(), net.config.units)
+    made = keep * expression[:, columns] + (1 - keep) * mouth(manner, units, gap, net.config.units)  # (U, K)
     expression[:, columns] = shut_where_needed(manner, made, gap, net.config.units, speech.phonemes, fps)
     rotation, translation = track.rotation[source], track.translation[source]
     if options.pose == "predicted":
