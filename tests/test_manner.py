@@ -3,7 +3,7 @@
 import numpy as np
 
 from retac_node.models.head import load_head
-from retac_node.models.manner import Manner, lip_gap, lowest, mouth
+from retac_node.models.manner import Manner, lip_gap, lowest, mouth, seen_to_speak
 
 NAMES = load_head().expression_names
 GAP = lip_gap(load_head(), NAMES)
@@ -24,3 +24,10 @@ def test_what_a_unit_at_its_bound_owes_the_opening_the_jaw_gives() -> None:
 def test_a_mouth_asked_to_open_beyond_its_jaw_stays_in_bounds() -> None:
     made = mouth(manner({"jawOpen": 1.5}), np.zeros((2, len(NAMES)), np.float32), GAP, NAMES)
     assert made[:, NAMES.index("jawOpen")].tolist() == [1.0, 1.0]
+
+
+def test_lips_that_hardly_move_are_not_seen_to_speak() -> None:
+    moving = np.linspace(0, 0.2, 50, dtype=np.float32)
+    assert seen_to_speak(moving, speech=3.0)
+    assert not seen_to_speak(0.1 * moving, speech=3.0)
+    assert not seen_to_speak(moving, speech=0.5)

@@ -81,7 +81,7 @@ def learn(
     A person who is not seen to speak gets the general range, and opens from the mouth they are seen with.
     """
     made, seen = predicted @ gap, solved @ gap  # (n,)
-    if speech >= SPEECH_SECONDS and spread(seen) >= TALKING:
+    if seen_to_speak(seen, speech):
         gain = float(np.clip(spread(seen) / max(spread(made), 1e-6), LEAST_GAIN, MOST_GAIN))
         rest = solved.mean(0) - gain * predicted.mean(0)
     else:
@@ -96,6 +96,11 @@ def learn(
         pose_scale=pose.std(0),
         match=best_match(made, seen, round(LAG_SECONDS * fps)),
     )
+
+
+def seen_to_speak(gap: F32, speech: float) -> bool:
+    """Says whether a clip shows the person's range: enough seconds of speech, and lips (n,), eye distances, that move."""
+    return speech >= SPEECH_SECONDS and spread(gap) >= TALKING
 
 
 def spread(curve: F32) -> float:

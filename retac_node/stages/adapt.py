@@ -20,7 +20,7 @@ from retac_node.models.apprentice import judge, train
 from retac_node.models.head import load_head
 from retac_node.models.landmarks3d import LIPS
 from retac_node.models.lessons import APART_SECONDS, Lessons, asks_for, choose_others, prepare
-from retac_node.models.manner import learn, lip_gap, predict, save_manner
+from retac_node.models.manner import learn, lip_gap, predict, save_manner, seen_to_speak
 from retac_node.models.memory import COVERED_COST, open_memory, sharpness, texture, window, worth_holding
 from retac_node.models.motion import load_motion_net
 from retac_node.models.mouthbox import mouth_box
@@ -42,7 +42,7 @@ def run(ctx: Context, options: AdaptOptions, clip: Clip, track: FaceTrack) -> Ad
     frames = worth_holding(track, fps, options.learn_seconds)
     remember(ctx, clip, track, frames)
     paint(ctx.folder, body, track)
-    notes = {"frames": float(len(frames)), "speech match": speak_like(ctx.folder, clip, track, frames)}
+    notes = {"frames": float(len(frames)), "speech match": speak_like(ctx, clip, track, frames)}
     here = Adapted({}, str(ctx.folder), {})
     net = load_refiner()
     if options.minutes > 0:
@@ -98,7 +98,7 @@ def paint(folder: Path, body: Rig, track: FaceTrack) -> None:
     os.replace(folder / "texture.part", folder / "texture.npz")
 
 
-def speak_like(folder: Path, clip: Clip, track: FaceTrack, frames: NDArray[np.int32]) -> float:
+def speak_like(ctx: Context, clip: Clip, track: FaceTrack, frames: NDArray[np.int32]) -> float:
     """Learns the person's manner from the clip's own sound; gives how well sound and mouth agree."""
     net, names = load_motion_net(), load_head().expression_names
     columns = [names.index(unit) for unit in net.config.units]
@@ -111,8 +111,13 @@ def speak_like(folder: Path, clip: Clip, track: FaceTrack, frames: NDArray[np.in
     speech = float(speaking(sound, clip.audio_rate).mean()) * count / float(clip.fps) if len(sound) else 0.0
     solved = track.expression[frames][:, columns]
     gap = lip_gap(load_head(), net.config.units)
+    if not seen_to_speak(solved @ gap, speech):
+        ctx.warn(
+            f"{clip.name} does not show the person speaking, so their mouth will open as most people's do; "
+            "a clip in which they talk would give their own manner"
+        )
     manner = learn(predicted[frames], solved, gap, net.config.units, track, frames, float(clip.fps), speech)
-    save_manner(folder / "manner.npz", manner)
+    save_manner(ctx.folder / "manner.npz", manner)
     return manner.match
 
 
