@@ -70,16 +70,25 @@ def vertex_normals(vertices: NDArray[Any], triangles: I32, twin: I32) -> F32:
 
 
 @njit(cache=True, nogil=True)
+def corners_of(points: F32, triangles: I32, f: int) -> tuple[float, ...]:
+    """Gives x, y, depth of a triangle's three corners and twice its area on the screen, 0 where it is not drawn at all."""
+    a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
+    ax, ay, az = np.float64(points[a, 0]), np.float64(points[a, 1]), np.float64(points[a, 2])
+    bx, by, bz = np.float64(points[b, 0]), np.float64(points[b, 1]), np.float64(points[b, 2])
+    cx, cy, cz = np.float64(points[c, 0]), np.float64(points[c, 1]), np.float64(points[c, 2])
+    area = (by - cy) * (ax - cx) + (cx - bx) * (ay - cy)
+    if not (az > 0 and bz > 0 and cz > 0) or not np.isfinite(area + az + bz + cz):
+        area = np.float64(0)
+    return ax, ay, az, bx, by, bz, cx, cy, cz, area
+
+
+@njit(cache=True, nogil=True)
 def _draw(points: F32, triangles: I32, triangle: I32, bary: F32, depth: F32) -> None:
     height, width = triangle.shape
     edge = -1e-9  # a centre that lies on an edge may be either triangle's, but never nobody's
     for f in range(triangles.shape[0]):
-        a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
-        ax, ay, az = np.float64(points[a, 0]), np.float64(points[a, 1]), np.float64(points[a, 2])
-        bx, by, bz = np.float64(points[b, 0]), np.float64(points[b, 1]), np.float64(points[b, 2])
-        cx, cy, cz = np.float64(points[c, 0]), np.float64(points[c, 1]), np.float64(points[c, 2])
-        area = (by - cy) * (ax - cx) + (cx - bx) * (ay - cy)
-        if not (az > 0 and bz > 0 and cz > 0) or area == 0 or not np.isfinite(area + az + bz + cz):
+        ax, ay, az, bx, by, bz, cx, cy, cz, area = corners_of(points, triangles, f)
+        if area == 0:
             continue
         left = int(np.ceil(max(min(ax, bx, cx), 0.0) - 0.5))
         right = int(np.floor(min(max(ax, bx, cx), float(width)) - 0.5))

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from retac_node.ops.raster import F32, I32, Raster
+from retac_node.ops.raster import F32, I32, Raster, corners_of
 
 SAMPLES = 16
 STEPS = np.arange(SAMPLES)
@@ -69,12 +69,8 @@ def outlines(raster: Raster, step: float) -> NDArray[np.bool_]:
 def _draw_samples(points: F32, triangles: I32, slot: I32, offsets: F32, triangle: I32, bary: F32, depth: F32) -> None:
     height, width = slot.shape
     for f in range(triangles.shape[0]):
-        a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
-        ax, ay, az = np.float64(points[a, 0]), np.float64(points[a, 1]), np.float64(points[a, 2])
-        bx, by, bz = np.float64(points[b, 0]), np.float64(points[b, 1]), np.float64(points[b, 2])
-        cx, cy, cz = np.float64(points[c, 0]), np.float64(points[c, 1]), np.float64(points[c, 2])
-        area = (by - cy) * (ax - cx) + (cx - bx) * (ay - cy)
-        if not (az > 0 and bz > 0 and cz > 0) or area == 0 or not np.isfinite(area + az + bz + cz):
+        ax, ay, az, bx, by, bz, cx, cy, cz, area = corners_of(points, triangles, f)
+        if area == 0:
             continue
         left, right = int(max(min(ax, bx, cx), 0.0)), int(min(max(ax, bx, cx), width - 1.0))
         top, bottom = int(max(min(ay, by, cy), 0.0)), int(min(max(ay, by, cy), height - 1.0))

@@ -12,18 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
+from retac_node.models.dropins.marks import FOCAL, IRIS, SIZE, draw
 from retac_node.models.head import EYEBALL, SKIN, Head, landmarks, posed, vertices
 from retac_node.models.landmarker import Landmarker
 from retac_node.ops.geometry import project
-from retac_node.ops.light import CONSTANT, LINEAR, shade
-from retac_node.ops.raster import Raster, interpolate, rasterise, vertex_normals
+from retac_node.ops.raster import Raster
 
 Array = NDArray[Any]
 
-SIZE, FOCAL, DISTANCE = 512, 1000.0, 0.6  # pixels, pixels, metres
-IRIS = np.arange(478) >= 468
-STUDIO = np.zeros((9, 3), np.float32)  # light mostly from the front, above and a little to the right
-STUDIO[:4] = np.array([[0.78 / CONSTANT], [-0.15 / LINEAR], [-0.28 / LINEAR], [0.08 / LINEAR]])
+DISTANCE = 0.6  # metres
 
 
 @dataclass(frozen=True)
@@ -80,14 +77,6 @@ def views(head: Head, count: int, seed: int) -> Iterator[View]:
         boxes = net.detect(picture)
         if boxes:
             yield View(points, raster, net.landmarks(picture, boxes[0]).points[:, :2])
-
-
-def draw(head: Head, points: Array) -> tuple[Raster, Array]:
-    """Draws camera points (V, 3) in studio light on mid-grey: the raster and the picture (SIZE, SIZE, 3) u8."""
-    raster = rasterise(project(points, FOCAL, SIZE, SIZE), head.triangles, SIZE, SIZE)
-    colour = shade(head.albedo_mean, vertex_normals(points, head.triangles, head.twin), STUDIO)
-    picture = np.where(raster.triangle[..., None] < 0, 0.5, interpolate(raster, head.triangles, colour))
-    return raster, (picture.clip(0, 1) * 255).astype(np.uint8)
 
 
 def look_up(head: Head, view: View) -> tuple[Array, Array]:
