@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from retac_node.data import F32
-from retac_node.models.head import Head
+from retac_node.models.head import SKIN, Head
 from retac_node.models.landmarker import BLENDSHAPES
+from retac_node.ops.photometric import Skin
+from retac_node.ops.raster import vertex_normals
 from retac_node.ops.solve import LandmarkBasis
 
 LANDMARKS = 478
@@ -40,6 +42,8 @@ DEAR = {
     "extra": 4.0,
 }
 DEAR |= {"tongueOut": 30.0, "noseSneer": 2.0, "mouthShrug": 2.0}
+SKIN_POINTS = 600
+FORWARD = -0.1  # z of the normal of skin that is seen from before
 FREE = "extra"  # units with this prefix may be negative
 
 
@@ -90,6 +94,18 @@ def landmark_basis(head: Head) -> LandmarkBasis:
         effort=np.array(dear, np.float32),
         lower=np.array([-1.0 if name.startswith(FREE) else 0.0 for name in head.expression_names], np.float32),
     )
+
+
+def bare_skin(head: Head) -> Skin:
+    """Gives points of the face, between the landmarks' outermost, that show skin from before."""
+    carried = at_landmarks(head, head.mean)[head.landmark_triangle >= 0, :2]
+    low, high = carried.min(0), carried.max(0)
+    normal = vertex_normals(head.mean, head.triangles, head.twin)
+    skin = np.unique(head.twin[np.unique(head.triangles[head.part == SKIN])])
+    inside = ((head.mean[skin, :2] > low) & (head.mean[skin, :2] < high)).all(1)
+    skin = skin[inside & (normal[skin, 2] < FORWARD) & (head.mean[skin, 2] < head.mean[skin, 2].mean())]
+    skin = skin[:: max(1, len(skin) // SKIN_POINTS)]
+    return Skin(head.mean[skin], normal[skin], head.identity[:, skin], head.expression[:, skin])
 
 
 def at_landmarks(head: Head, values: F32) -> F32:

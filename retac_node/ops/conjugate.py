@@ -6,7 +6,7 @@ By conjugate gradients: the frames' own blocks are small and dense, what ties th
 import torch
 from torch import Tensor
 
-CG_STEPS = 30
+CG_STEPS = 60
 
 
 def curvature(curve: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Fits a 3DMM to landmark tracks: one identity and focal length for the clip, expression and pose for each frame.
 
-All frames are optimised at once, so smoothness in time is part of the fit and has no phase lag.  It never reads pixels.
+All frames are optimised at once, so smoothness in time is part of the fit and has no phase lag.  Pixels count only as the
+pattern of the skin (photometric.py), once the landmarks have had their say.
 """
 
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from torch.nn import functional
 from retac_node.data import F32, FaceTrack
 from retac_node.ops.conjugate import conjugate_gradients, curvature
 from retac_node.ops.geometry import axis_angle, project, rotation_matrix, rotation_matrix_torch
+from retac_node.ops.photometric import Placed, Watched, pattern_equations
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Observed:
     prior_weight: F32  # (E,) trust in them, 0 where the net reads nothing
     width: int
     height: int
+    focal: float | None = None  # pixels, where the lens is known
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class Weights:
     effort: float = 0.03  # an activation's square, summed over E
     prior: float = 0.15  # squared distance from the blendshape net, summed over E
     focal: float = 2.0  # squared log ratio to the guess; a turning head says little about its lens
-    pose_smooth: float = 0.03  # squared second difference of the pose, in percent of the eye distance
+    pose_smooth: float = 0.06  # squared second difference of the pose, in percent of the eye distance
     expression_smooth: float = 0.05  # squared second difference of activations, summed over E
 
 
@@ -70,7 +73,8 @@ EYE_DISTANCE = 0.062  # metres, adult mean between pupils
 ORDINARY_LENS = 1.5  # of the longer side: 37 degrees
 ORDINARY_DISTANCE = 1.0  # metres from lens to head
 MOST_ACTIVE = 1.2  # an activation may go a little beyond what its name says
-DAMPING = 1e-3  # Levenberg-Marquardt, of the diagonal
+DAMPING = 1e-5  # Levenberg-Marquardt, of the diagonal
+KNOWN = 1e4  # weight of the squared log ratio to a focal length that was given
 MISPLACED = 0.004  # metres: a landmark is not moved further on the skin
 AT_ONCE = 128  # frames whose Jacobian is held in memory together
 RADIAN, METRE = 100.0, 100.0 / EYE_DISTANCE  # percent of the eye distance that a unit of pose moves a point by
@@ -80,23 +84,28 @@ def solve(
     basis: LandmarkBasis,
     seen: Observed,
     progress: Callable[[float], None],
-    steps: int = 8,
+    steps: int = 7,
     weights: Weights = Weights(),
     device: str = "cpu",
     identity: F32 | None = None,
+    skin: Watched | None = None,
+    skin_steps: int = 3,
 ) -> Solved:
     """Minimises the landmark error of all frames together by Gauss-Newton; `identity` (S,), when given, is kept.
 
-    The terms are those of Deng et al. 2019 (eq. 3-5) without the pixels, and smoothness over time.  The frames meet in the
-    identity, the lens and the smoothness, so each step's equations are solved by conjugate gradients.
+    The terms are those of Deng et al. 2019 (eq. 3-5), of pixels the pattern of the `skin`, and smoothness over time.
+    The frames meet in the identity, the lens and the smoothness, so each step's equations are solved by conjugate gradients.
     """
     if identity is not None:
         person = basis.mean + np.tensordot(identity, basis.identity, 1)
         basis = replace(basis, mean=person, identity=basis.identity[:0])
     problem = pose_problem(basis, seen, weights, device)
     state = start(problem, basis, seen)
-    for step in range(steps):
-        progress(step / steps)
+    total = steps + (skin_steps if skin is not None else 0)
+    for step in range(total):
+        progress(step / total)
+        if step == steps:
+            problem = replace(problem, skin=skin)
         state = improved(problem, state)
         if step == steps // 2:
             problem = replace(problem, mean=problem.mean + misplaced(problem, state))
@@ -130,6 +139,7 @@ class Problem:
     lower: Tensor  # (E,)
     shared_stiff: Tensor  # (S + 1,)
     huber: float
+    skin: Watched | None = None  # whose pattern counts as well
 
 
 @dataclass(frozen=True)
@@ -150,14 +160,14 @@ def pose_problem(basis: LandmarkBasis, seen: Observed, weights: Weights, device:
     def tensor(array: F32) -> Tensor:
         return torch.tensor(np.asarray(array), dtype=torch.float64, device=device)
 
-    focal = guessed_focal(basis, seen)
+    focal = seen.focal or guessed_focal(basis, seen)
     trust = tensor(basis.weight[None] * np.maximum(seen.confidence, 1e-3)[:, None])  # (T, L)
     smooth = np.full(len(basis.expression) + 6, 2 * weights.expression_smooth)
     smooth[-6:-3] = 2 * weights.pose_smooth * RADIAN**2
     smooth[-3:] = 2 * weights.pose_smooth * METRE**2
     smooth[-1] /= 25  # depth is seen far less well than place, and its scale is the distance's
     shared = np.full(len(basis.identity) + 1, 2 * weights.identity * len(seen.points))
-    shared[-1] = 2 * weights.focal * len(seen.points)
+    shared[-1] = 2 * (KNOWN if seen.focal else weights.focal) * len(seen.points)
     return Problem(
         mean=tensor(basis.mean),
         identity=tensor(basis.identity),
@@ -263,12 +273,18 @@ def misplaced(problem: Problem, state: State) -> Tensor:
 
 
 def improved(problem: Problem, state: State) -> State:
-    """Takes one Gauss-Newton step; activations at a bound stay there unless they are drawn inwards."""
+    """Takes one Gauss-Newton step; activations at a bound stay there unless they are drawn inwards.
+
+    Where the pattern of the skin counts, only activations move: what shade it holds would draw the pose along.
+    """
     own, cross, common, pull, shared_pull = equations(problem, state)
     e, T = state.expression, len(state.expression)
+    if problem.skin is not None:
+        cross, shared_pull = torch.zeros_like(cross), torch.zeros_like(shared_pull)
     low, high = problem.lower.expand_as(e), torch.full_like(e, MOST_ACTIVE)
     free = torch.ones(T, own.shape[1], dtype=torch.bool, device=e.device)
     free[:, : e.shape[1]] = ~(((e <= low) & (pull[:, : e.shape[1]] < 0)) | ((e >= high) & (pull[:, : e.shape[1]] > 0)))
+    free[:, e.shape[1] :] = problem.skin is None
     step, shared_step = conjugate_gradients(own, cross, common, problem.smooth, pull * free, shared_pull, free)
     step_e, step_r, step_t = step.split([e.shape[1], 3, 3], 1)
     return State(
@@ -289,6 +305,8 @@ def equations(problem: Problem, state: State) -> tuple[Tensor, Tensor, Tensor, T
     common = torch.diag(problem.shared_stiff) + sum(block[2] for block in blocks)
     shared_pull = sum(block[4] for block in blocks) - problem.shared_stiff * state.shared
     E = state.expression.shape[1]
+    if problem.skin is not None:
+        add_skin(problem, state, problem.skin, own, pull)
     stiff = problem.stiff + problem.prior_stiff
     own.diagonal(dim1=1, dim2=2)[:, :E] += stiff
     pull[:, :E] -= problem.stiff * state.expression + problem.prior_stiff * (state.expression - problem.prior)
@@ -332,10 +350,30 @@ def frame_blocks(problem: Problem, state: State, frames: slice) -> tuple[Tensor,
     return own.double(), cross.double(), common.double(), pull.double(), shared_pull.double()
 
 
+def add_skin(problem: Problem, state: State, skin: Watched, own: Tensor, pull: Tensor) -> None:
+    """Adds what the skin's pattern says of the activations to the equations (T, N, N) and the pulls (T, N)."""
+    placed = Placed(
+        identity=state.shared[:-1].float(),
+        expression=state.expression.float(),
+        rotation=state.rotation.float(),
+        translation=state.translation_at(problem.focal).float(),
+        focal=float(problem.focal * state.shared[-1].exp()),
+        turned=turned_from_first(state).float(),
+    )
+    E = state.expression.shape[1]
+    own_skin, pull_skin = pattern_equations(skin, placed, AT_ONCE)
+    own[:, :E, :E] += own_skin
+    pull[:, :E] += pull_skin
+
+
 def motion_of(state: State) -> Tensor:
     """Gives (T, N) curves whose curvature is penalised; rotations as turns from the first frame's."""
-    turned = axis_angle((state.rotation @ state.rotation[0].T).cpu().numpy())
-    return torch.cat([state.expression, torch.as_tensor(turned, device=state.shared.device), state.translation], 1)
+    return torch.cat([state.expression, turned_from_first(state), state.translation], 1)
+
+
+def turned_from_first(state: State) -> Tensor:
+    """Gives rotation vectors (T, 3)."""
+    return torch.as_tensor(axis_angle((state.rotation @ state.rotation[0].T).cpu().numpy()), device=state.shared.device)
 
 
 def start_pose(basis: LandmarkBasis, seen: Observed, focal: float) -> tuple[F32, F32]:

@@ -33,7 +33,7 @@ ROWS = (
         ("kokoro", "speaker_encoder", "perth", VOICES), cost=8,
     ),
     Stage(
-        "track", 2, late("track"), asked.TrackOptions, data.FaceTrack, ("ingest",),
+        "track", 3, late("track"), asked.TrackOptions, data.FaceTrack, ("ingest",),
         ("face_landmarker", LANDMARKS, HEAD), cost=40,
     ),
     Stage(
@@ -57,10 +57,10 @@ ROWS = (
         ("ingest", "track", "adapt", "motion", "refine"), chunked=True, cost=15,
     ),
     Stage(
-        "encode", 1, late("encode"), asked.EncodeOptions, data.Video, ("ingest", "voice", "motion", "composite"), cost=5
+        "encode", 2, late("encode"), asked.EncodeOptions, data.Video, ("ingest", "voice", "motion", "composite"), cost=5
     ),
     Stage(
-        "report", 1, late("report"), asked.ReportOptions, data.Report,
+        "report", 2, late("report"), asked.ReportOptions, data.Report,
         ("ingest", "voice", "track", "adapt", "motion", "encode"), cost=5,
     ),
 )  # fmt: skip

@@ -1,9 +1,10 @@
 """Track: whose face it is, where its head is, what it does, in each frame.  Never changes a pixel.
 
-Landmarks are read frame by frame; then one fit over the whole clip gives identity, lens, expression, pose and light.
+Landmarks are read frame by frame, and a small picture of the face; then one fit over the whole clip gives identity,
+lens, expression and pose, and another the light.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 import cv2
 import numpy as np
@@ -15,35 +16,42 @@ from retac_node.engine.stage import Context
 from retac_node.errors import BadInput
 from retac_node.models.head import SKIN, Head, load_head, posed, vertices
 from retac_node.models.landmarker import Landmarker
-from retac_node.models.landmarks3d import landmark_basis, suggested
+from retac_node.models.landmarks3d import bare_skin, landmark_basis, suggested
 from retac_node.ops.appearance import explain
 from retac_node.ops.geometry import project
+from retac_node.ops.photometric import SIZE, Glimpses, watched
 from retac_node.ops.raster import vertex_normals
 from retac_node.ops.solve import Observed, Solved, solve
 from retac_node.ops.subjects import Subject, link, track_faces
-from retac_node.ops.window import windows
+from retac_node.ops.window import cut, windows
 
 SMALLEST_FACE = 40  # pixels across
 SHORTEST = 2.0  # seconds of face
 LIT_VERTICES = 1500  # how many skin vertices the light is read from
+FILM = 36.0  # mm that the longer side of the plate stands for, as in Blender's cameras
 STEADY_LIGHT = 0.12  # seconds
 HAIRLINE, EARS = -0.06, -0.03  # metres, y and z in head space: bare skin lies below and before them
 
 
 def run(ctx: Context, options: TrackOptions, clip: Clip) -> FaceTrack:
     path = ctx.source(clip.sha256)
-    watched = ctx.track(media.frames(path, clip), len(clip.times), "finding the face")
-    faces = track_faces(Landmarker(), watched, options.min_confidence)
+    plates = ctx.track(media.frames(path, clip), len(clip.times), "finding the face")
+    faces = track_faces(Landmarker(), plates, options.min_confidence)
     subject = pick(link(faces), options.subject, clip)
     points, blendshapes, confidence = filled(subject, len(clip.times))
     head = load_head()
     prior, trust = suggested(head, blendshapes)
     basis = landmark_basis(head)
-    seen = Observed(points[:, basis.index], confidence, prior, trust, clip.width, clip.height)
-    solved = solve(basis, seen, lambda fraction: ctx.progress(fraction, "solving the head"), device=ctx.device)
-    watched = ctx.track(media.frames(path, clip), len(clip.times), "reading the light")
-    light, albedo = lit(head, solved, watched, confidence, clip)
+    focal = options.lens / FILM * max(clip.width, clip.height) if options.lens else None
+    seen = Observed(points[:, basis.index], confidence, prior, trust, clip.width, clip.height, focal)
     crop_from_frame, size = windows(points[..., :2], float(clip.fps))
+    plates = ctx.track(media.frames(path, clip), len(clip.times), "reading the skin")
+    small = glimpses(plates, crop_from_frame, size)
+    skin = watched(bare_skin(head), small, confidence, clip.width, clip.height, ctx.device)
+    solved = solve(
+        basis, seen, lambda fraction: ctx.progress(fraction, "solving the head"), device=ctx.device, skin=skin
+    )
+    light, albedo = lit(head, solved, small, confidence, clip)
     seen_points = np.where(confidence[:, None, None] > 0, points, np.nan).astype(np.float32)
     return FaceTrack(
         identity=solved.identity,
@@ -106,21 +114,32 @@ def filled(subject: Subject, frames: int) -> tuple[F32, F32, F32]:
     return bridged[:, : points.shape[1]].reshape(frames, -1, 3), bridged[:, points.shape[1] :], confidence
 
 
-def lit(head: Head, solved: Solved, frames: Iterator[U8], confidence: F32, clip: Clip) -> tuple[F32, F32]:
+def glimpses(plates: Iterable[U8], crop_from_frame: F32, size: int) -> Glimpses:
+    """Gives the window on the face in each frame, small."""
+    rgb = np.empty((len(crop_from_frame), SIZE, SIZE, 3), np.uint8)
+    for t, plate in enumerate(plates):
+        window = cut(plate, crop_from_frame[t], size)
+        rgb[t] = cv2.resize(window, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    return Glimpses(rgb, crop_from_frame * np.float32(SIZE / size))
+
+
+def lit(head: Head, solved: Solved, small: Glimpses, confidence: F32, clip: Clip) -> tuple[F32, F32]:
     """Gives light (T, 9, 3) and albedo (A,) from the colours of skin that faces the camera."""
     skin = np.unique(head.triangles[head.part == SKIN])
     face = (head.mean[:, 1] > HAIRLINE) & (head.mean[:, 2] < EARS)
     skin = skin[face[skin] & (head.spoken[skin] < 0.9)]  # hair, lips and the open mouth would mislead
     skin = skin[:: max(1, len(skin) // LIT_VERTICES)]
     colours, normals, visible = [], [], []
-    for t, picture in enumerate(frames):
+    for t, picture in enumerate(small.rgb):
         one = slice(t, t + 1)
         shape = vertices(head, solved.identity, solved.expression[one])
         points = posed(shape, solved.rotation[one], solved.translation[one])[0]  # (V, 3)
         normal = vertex_normals(points, head.triangles, head.twin)[skin]  # (v, 3)
-        pixel = project(points[skin], solved.focal, clip.width, clip.height).astype(np.float32)  # (v, 3)
-        inside = (pixel[:, 0] > 0) & (pixel[:, 0] < clip.width) & (pixel[:, 1] > 0) & (pixel[:, 1] < clip.height)
-        colour = cv2.remap(picture, pixel[None, :, 0] - 0.5, pixel[None, :, 1] - 0.5, cv2.INTER_LINEAR)[0] / 255
+        seen = project(points[skin], solved.focal, clip.width, clip.height)[:, :2]
+        inside = ((seen > 0) & (seen < [clip.width, clip.height])).all(1)
+        matrix = small.glimpse_from_frame[t]
+        pixel = (seen @ matrix[:, :2].T + matrix[:, 2] - 0.5).astype(np.float32)  # (v, 2)
+        colour = cv2.remap(picture, pixel[None, :, 0], pixel[None, :, 1], cv2.INTER_LINEAR)[0] / 255
         colours.append(colour.astype(np.float32))
         normals.append(normal)
         visible.append((np.clip(-normal[:, 2] - 0.3, 0, 1) * inside * (confidence[t] > 0)).astype(np.float32))

@@ -18,6 +18,10 @@ class IngestOptions:
 class TrackOptions:
     subject: int | None = None  # 0 is the largest face; None chooses it
     min_confidence: float = 0.5  # of the face detector and the landmark net
+    lens: float | None = None  # focal length in mm on a film whose longer side is 36 mm; None: guessed
+
+    def __post_init__(self) -> None:
+        check_lens(self.lens)
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,11 @@ class JobSpec:
     composite: CompositeOptions = field(default_factory=CompositeOptions)
     encode: EncodeOptions = field(default_factory=EncodeOptions)
     report: ReportOptions = field(default_factory=ReportOptions)
+
+
+def check_lens(lens: float | None) -> None:
+    if lens is not None and not 8 <= lens <= 1200:
+        raise ValueError(f"--lens is {lens:g} mm; give the focal length on a 36 mm wide film, from 8 to 1200")
 
 
 def check_text(text: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from retac_shared.options import check_text
+from retac_shared.options import check_lens, check_text
 
 Goal = Literal["solve", "line", "dub"]  # the head; the voice and the curves as well; the finished shot
 
@@ -32,6 +32,7 @@ class Order:
     quality: Literal["draft", "final"] = "draft"
     train_minutes: float | None = None
     subject: int | None = None
+    lens: float | None = None  # mm on a film whose longer side is 36 mm
     frames: bool = False  # a PNG sequence as well
     consent: str = ""  # reference of the consent under which the likeness is used
     seed: int = 0
@@ -51,6 +52,7 @@ class Order:
         if self.audio and self.voice:
             raise ValueError("a recorded line is used as it is, so a voice to clone has nothing to do; leave one out")
         check_range(self.start, self.end)
+        check_lens(self.lens)
 
     def files(self) -> Iterator[str]:
         """Gives the sha256 of each file that the node must have."""
