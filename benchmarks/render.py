@@ -27,7 +27,7 @@ from retac_node.models.landmarks3d import OVAL
 from retac_node.models.puppet import rig, source_places
 from retac_node.models.skin import Look, Skin, learn_texture, lights, look, paint
 from retac_node.ops.geometry import project
-from retac_node.ops.raster import rasterise
+from retac_node.ops.raster import rasterise, rasterise_frames
 from retac_node.ops.raster_edges import edges
 from retac_node.ops.rasterisers import RASTERISERS, installed
 from retac_node.ops.texture import OUTLINE
@@ -151,13 +151,13 @@ def render(person: Look, track: FaceTrack, frame: int, at: F32) -> tuple[F32, F3
     shape = vertices(person.head, track.identity, track.expression[one])
     shading = lights(person, track, frame, posed(shape, track.rotation[one], track.translation[one])[0])
     none = np.zeros(len(shading), np.float32)
-    return paint(Skin(person, shading, none, 0.0), at, track.crop_size, track.crop_size)
+    return paint(Skin(person, shading, none, 0.0), at, track.crop_size, track.crop_size, rasterise_frames)
 
 
 def face(track: FaceTrack, frame: int) -> np.ndarray:
     """Marks the pixels (h, w) within the landmarks' oval."""
     points = into_window(track.landmarks[frame : frame + 1], track.crop_from_frame[frame : frame + 1])[0][OVAL, :2]
-    filled = np.zeros((track.crop_size, track.crop_size), np.uint8)
+    filled = np.zeros((track.crop_size, track.crop_size, rasterise_frames), np.uint8)
     return np.asarray(cv2.fillPoly(filled, [np.rint(points).astype(np.int32)], 1)) > 0
 
 

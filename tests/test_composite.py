@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from retac_node.models.occlusion import held, joined_up
+from retac_node.models.occlusion import disputed, held, joined_up
 from retac_node.ops.blend import moved_by
 from retac_node.ops.grain import noise, with_grain
 from retac_node.ops.window import cut
@@ -78,3 +78,17 @@ def test_shapes_add_up() -> None:
     still, basis = dice.normal(size=30).astype(np.float32), dice.normal(size=(7, 30)).astype(np.float32)
     weights = np.array([0.5, 0, 0, 0.2, 0, -1, 0], np.float32)
     np.testing.assert_allclose(moved_by(still, basis, weights), still + weights @ basis, atol=1e-5)
+
+
+def test_what_is_strange_beside_a_hand_is_in_front_as_well() -> None:
+    painted, there = np.full((200, 200, 3), 120.0, np.float32), np.ones((200, 200), np.float32)
+    before = np.zeros((200, 200), np.float32)
+    before[80:120, 80:120] = 1  # what the segmentation found
+    crop = np.random.default_rng(0).normal(120, 3, (200, 200, 3)).clip(0, 255).astype(np.uint8)
+    crop[80:120, 120:123] = 20  # a shadow between fingers
+    crop[10:20, 10:20] = 20  # far away
+    found = disputed(before, crop, painted, there)
+    assert found[100, 121] > 0.8
+    assert (found >= before).all()
+    assert found[15, 15] < 0.05
+    assert found[100, 160] < 0.05

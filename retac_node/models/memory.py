@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from retac_node import media
 from retac_node.data import F32, U8, Adapted, Clip, FaceTrack, Motion
 from retac_node.models.layers import person
-from retac_node.models.occlusion import held, in_front
+from retac_node.models.occlusion import disputed, held, in_front
 from retac_node.models.puppet import THREADS, Ask, Drawn, Rig, draw, keys, places, source_places
 from retac_node.models.segmenter import Segmenter
-from retac_node.models.skin import Look, learn_texture, lip_gap, look, skin
+from retac_node.models.skin import Look, learn_texture, lip_gap, look, paint, skin
 from retac_node.models.turn import turn, turned
 from retac_node.ops.retrieve import Choice, choose
 from retac_node.ops.window import cut
@@ -170,7 +170,7 @@ def perform(
         windows = [window(next(plates), track, int(source)) for source in motion.source_frame[batch]]
         asks = ask(rig, track, memory, motion, choice, batch, windows)
         asks = [
-            looked_at(segmenter, rig, memory, one, int(motion.source_frame[u]), bool(edited[u]))
+            looked_at(segmenter, rig, track, memory, one, int(motion.source_frame[u]), bool(edited[u]))
             for u, one in zip(batch, asks, strict=True)
         ]
         yield from zip(asks, draw(rig, asks), strict=True)
@@ -185,7 +185,9 @@ def ahead(pictures: Iterator[U8]) -> Iterator[U8]:
             yield picture
 
 
-def looked_at(segmenter: Segmenter | None, rig: Rig, memory: Memory, ask: Ask, source: int, edited: bool) -> Ask:
+def looked_at(
+    segmenter: Segmenter | None, rig: Rig, track: FaceTrack, memory: Memory, ask: Ask, source: int, edited: bool
+) -> Ask:
     """Adds what is before the face, and where the pose is edited what is behind the person."""
     hidden = memory.hidden.get(source)
     middle = middle_of(ask)
@@ -196,10 +198,19 @@ def looked_at(segmenter: Segmenter | None, rig: Rig, memory: Memory, ask: Ask, s
     if hidden is not None and hidden.max() >= FAINT:
         before = np.zeros(ask.plate.shape[:2], np.float32)
         before[middle] = held(hidden, crop)
+        if memory.look is not None:
+            before = disputed(before, ask.plate, *as_solved(rig, track, memory.look, ask, source))
         ask = dataclasses.replace(ask, held=before)
     if edited and segmenter is not None:
         ask = dataclasses.replace(ask, person=person(segmenter, ask.plate))
     return ask
+
+
+def as_solved(rig: Rig, track: FaceTrack, person: Look, ask: Ask, source: int) -> tuple[F32, F32]:
+    """Paints the head as it was solved in the plate: (h, w, 3) RGB [0, 255], and how far it covers each pixel (h, w)."""
+    here = skin(person, track, source, track.rotation[source], track.translation[source], 0.0, 0.0)
+    height, width = ask.plate.shape[:2]
+    return paint(here, ask.at_plate, height, width, rig.rasterise)
 
 
 def middle_of(ask: Ask) -> tuple[slice, slice]:

@@ -11,7 +11,8 @@ from retac_node.data import F32, U8
 from retac_node.models.puppet import Rig
 from retac_node.models.segmenter import ACCESSORIES, BACKGROUND, BODY, CLOTHES, Segmenter
 from retac_node.ops.guided import guided
-from retac_node.ops.raster import interpolate, rasterise
+from retac_node.ops.raster import interpolate
+from retac_node.ops.rasterisers import one_frame
 
 FOREIGN = (BACKGROUND, BODY, CLOTHES, ACCESSORIES)
 LIMBS = (BODY, CLOTHES, ACCESSORIES)  # what may go on beyond the face
@@ -19,13 +20,19 @@ GROWTH = 0.12  # of the crop: how far it is followed there
 EDGE = 0.01  # of the crop: how far the mask may be from the plate's own edge
 INSIDE = 0.03  # of the crop: the solved outline is not trusted closer than this
 COARSE = 4  # a soft mask needs no more than a quarter of the resolution
+BARE = 0.05  # [0, 1]: less than that is in front of nothing
+MOST_COVERED = 0.2  # of the face that must be in sight for the painting to be compared with it
+BLUR = 0.004  # of the crop: finer than that the painting is not right
+QUIET = 2.0  # of 255: differences that mean nothing
+LIKE, UNLIKE = 2.0, 5.0  # the face's usual difference from its painting, times: the same, and another thing
+DISPUTED = 0.015  # of the crop: how far from the mask's edge the painting is heard
 CERTAIN = (0.5, 0.8)  # probability from which a pixel starts to be, and surely is, something else
 
 
 def in_front(segmenter: Segmenter, rig: Rig, crop: U8, at_plate: F32) -> F32:
     """Finds what covers the face in a window (h, w, 3): (h / 4, w / 4) u8, 255 where something does."""
     height, width = crop.shape[:2]
-    raster = rasterise(at_plate, rig.triangles, height, width)
+    raster = one_frame(rig.rasterise, at_plate, rig.triangles, height, width)
     face = (interpolate(raster, rig.triangles, rig.exact[:, None])[..., 0] > 0.5).astype(np.uint8)  # a hat is hair's
     reach = max(1, round(INSIDE * height))
     inside = cv2.erode(face, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1)))
@@ -65,6 +72,29 @@ def held(hidden: U8, crop: U8) -> F32:
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
     fine = np.clip((guided(grey, rough, max(1, round(EDGE * height))) - 0.1) / 0.6, 0, 1)
     return np.asarray(fine, np.float32)
+
+
+def disputed(before: F32, crop: U8, painted: F32, there: F32) -> F32:
+    """Adds to what is taken to be in front of the face (h, w) where the plate is far from the painted head.
+
+    crop (h, w, 3), painted (h, w, 3) RGB [0, 255] at the plate's own pose, there (h, w) [0, 1] how far it covers a pixel.
+    Only near the mask's edge: further away a shadow or a tooth that the painting lacks would be taken for a hand.  And
+    only what is strange counts: a hand of the face's own colour agrees with the painting and is a hand all the same.
+    """
+    height = len(crop)
+    bare = (before < BARE) * there  # the face in sight
+    if bare.sum() < MOST_COVERED * there.sum():
+        return before
+    plate = cv2.GaussianBlur(crop.astype(np.float32), (0, 0), BLUR * height)
+    drawn = cv2.GaussianBlur(painted, (0, 0), BLUR * height)
+    tint = (plate * bare[..., None]).sum((0, 1)) / ((drawn * bare[..., None]).sum((0, 1)) + 1e-6)  # (3,)
+    off = np.abs(plate - drawn * tint).max(-1)
+    usual = float(np.median(off[bare > 0.5]))
+    strange = np.clip((off / (usual + QUIET) - LIKE) / (UNLIKE - LIKE), 0, 1)
+    reach = 2 * max(1, round(DISPUTED * height)) + 1
+    ring = np.ones((reach, reach), np.uint8)
+    near = cv2.GaussianBlur(cv2.dilate(before, ring), (0, 0), reach / 4)
+    return np.maximum(before, near * there * strange).astype(np.float32)
 
 
 def share_within(hidden: U8, lips: F32) -> float:

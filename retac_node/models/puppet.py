@@ -20,7 +20,8 @@ from retac_node.models.turn import EARS, Turn, exact, follow, shown, within
 from retac_node.ops.blend import moved_by
 from retac_node.ops.carry import centres, displacement, joined, relaxed, sample, spared
 from retac_node.ops.geometry import project
-from retac_node.ops.raster import Raster, interpolate, rasterise
+from retac_node.ops.raster import Raster, interpolate
+from retac_node.ops.rasterisers import Rasterise, one_frame, rasteriser
 from retac_node.ops.solve import EYE_DISTANCE
 from retac_node.ops.window import into_window
 
@@ -47,9 +48,11 @@ class Rig:
     exact: F32  # (V + 20,) [0, 1] how far the plate's pixels lie on the surface itself, not on hair before it
     carrier: NDArray[np.int64]  # vertices that the head's outline is read from
     head: Head
+    rasterise: Rasterise
 
 
-def rig(head: Head) -> Rig:
+def rig(head: Head, device: str = "cpu") -> Rig:
+    """Gives what is drawn of the head, and what draws it on "cpu" or "cuda"."""
     corner = len(head.mean)
     drawn = np.isin(head.part, (SKIN, EYEBALL)) & ~neck(head)[head.triangles].any(1)
     upper = [corner + i for i in range(11)]  # from one corner of the mouth over the upper lip to the other
@@ -62,7 +65,7 @@ def rig(head: Head) -> Rig:
     solid = np.concatenate([exact(head), np.ones(20, np.float32)])
     triangles = np.concatenate([head.triangles[drawn], patch]).astype(np.int32)
     carried = np.unique(triangles[triangles.max(1) < corner])
-    return Rig(triangles, spoken, solid, carried[np.abs(head.mean[carried, 0]) < EARS], head)
+    return Rig(triangles, spoken, solid, carried[np.abs(head.mean[carried, 0]) < EARS], head, rasteriser(device))
 
 
 def near_lips(head: Head) -> F32:
@@ -162,7 +165,7 @@ def draw(rig: Rig, asks: list[Ask]) -> list[Drawn]:
 
 def draw_one(rig: Rig, ask: Ask) -> Drawn:
     height, width = ask.plate.shape[:2]
-    raster = rasterise(ask.at_asked, rig.triangles, height, width)
+    raster = one_frame(rig.rasterise, ask.at_asked, rig.triangles, height, width)
     drawn = (raster.triangle >= 0).astype(np.float32)
     field = carrying(rig, ask, raster) * border(height, width)[..., None]
     distance = cv2.magnitude(field[..., 0], field[..., 1])
@@ -231,7 +234,7 @@ def painted(rig: Rig, ask: Ask, raster: Raster, drawn: F32, plate: U8) -> Lit | 
     if ask.skin is None or not ask.skin.needed:
         return None
     height, width = drawn.shape
-    rgb, there = paint(ask.skin, ask.at_asked, height, width)
+    rgb, there = paint(ask.skin, ask.at_asked, height, width, rig.rasterise)
     weights = np.zeros((len(rig.spoken), 2), np.float32)
     weights[:-20, 0] = ask.skin.fresh * rig.exact[:-20]
     weights[-20:, 1] = ask.skin.agape  # the patch across the mouth

@@ -19,6 +19,7 @@ from retac_node.ops.geometry import project
 from retac_node.ops.light import sh_basis
 from retac_node.ops.raster import Raster, interpolate, rasterise, vertex_normals
 from retac_node.ops.raster_edges import coverage, edges
+from retac_node.ops.rasterisers import Rasterise, one_frame
 from retac_node.ops.solve import EYE_DISTANCE
 from retac_node.ops.texture import OUTLINE, Mesh, View, brightness, gather, read
 from retac_node.ops.window import into_window
@@ -207,10 +208,10 @@ def lip_gap(head: Head, identity: F32, expression: F32) -> F32:
     return np.asarray(np.linalg.norm(apart, axis=1) / EYE_DISTANCE, np.float32)
 
 
-def paint(skin: Skin, at: F32, height: int, width: int) -> tuple[F32, F32]:
+def paint(skin: Skin, at: F32, height: int, width: int, draw: Rasterise) -> tuple[F32, F32]:
     """Draws the lit head at places (V.., 3) of a window: (h, w, 3) RGB [0, 255], and how far it covers each pixel (h, w)."""
     head = skin.look.head
-    raster = rasterise(at[: len(head.mean)], head.triangles, height, width)
+    raster = one_frame(draw, at[: len(head.mean)], head.triangles, height, width)
     found = edges(raster, at[: len(head.mean)], head.triangles, OUTLINE)
     picture, there = lit(skin, raster), coverage(raster, found)
     hit = (found.samples.triangle >= 0)[..., None]  # (K, 16, 1)

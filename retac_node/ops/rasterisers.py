@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from retac_node.ops import raster, raster_torch
+from retac_node.ops import raster
 from retac_node.ops.raster import I32, Raster
 
 Rasterise = Callable[[NDArray[Any], I32, int, int], Raster]  # frames (n, V, 3), triangles (F, 3), height, width
@@ -19,6 +19,8 @@ def with_numba(device: str) -> Rasterise:
 
 
 def with_torch(device: str) -> Rasterise:
+    from retac_node.ops import raster_torch  # torch takes seconds to import
+
     return partial(raster_torch.rasterise_frames, device=device)
 
 
@@ -39,6 +41,12 @@ BY_DEVICE = {"cpu": "numba", "cuda": "torch"}
 def rasteriser(device: str) -> Rasterise:
     """Gives the rasteriser that is used on "cpu" or "cuda"."""
     return RASTERISERS[BY_DEVICE[device]](device)
+
+
+def one_frame(rasterise: Rasterise, vertices: NDArray[Any], triangles: I32, height: int, width: int) -> Raster:
+    """Draws a single frame, vertices (V, 3)."""
+    drawn = rasterise(vertices[None], triangles, height, width)
+    return Raster(drawn.triangle[0], drawn.bary[0], drawn.depth[0])
 
 
 def installed() -> list[str]:

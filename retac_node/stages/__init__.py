@@ -45,7 +45,7 @@ ROWS = (
         (HEAD, TALKER), cost=2,
     ),
     Stage(
-        "render", 3, late("render"), asked.RenderOptions, data.Frames, ("ingest", "track", "adapt", "motion"),
+        "render", 4, late("render"), asked.RenderOptions, data.Frames, ("ingest", "track", "adapt", "motion"),
         (HEAD, "selfie_multiclass"), chunked=True, cost=20,
     ),
     Stage(

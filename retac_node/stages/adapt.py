@@ -37,7 +37,7 @@ CANDIDATES = 3  # as the render stage mixes
 
 def run(ctx: Context, options: AdaptOptions, clip: Clip, track: FaceTrack) -> Adapted:
     torch.manual_seed(options.seed)
-    body = rig(load_head())
+    body = rig(load_head(), ctx.device)
     fps = float(clip.fps)
     frames = worth_holding(track, fps, options.learn_seconds)
     remember(ctx, clip, track, frames)
@@ -72,7 +72,7 @@ def remember(ctx: Context, clip: Clip, track: FaceTrack, frames: NDArray[np.int3
     lips = into_window(track.landmarks[frames][:, LIPS], track.crop_from_frame[frames])[..., :2]
     sharp, covered = np.zeros(len(frames), np.float32), np.zeros(len(frames), np.float32)
     hidden = np.zeros((len(frames), size // COARSE, size // COARSE), np.uint8)
-    body = rig(load_head())
+    body = rig(load_head(), ctx.device)
     at = source_places(body, track, frames)
     segmenter = Segmenter() if Segmenter.available() else None
     plates = media.frames_at(ctx.source(clip.sha256), clip, frames)

@@ -35,7 +35,7 @@ def run(
     strength = adapted.notes["refiner strength"]
     if strength == 0:
         return rendered
-    body = rig(load_head())
+    body = rig(load_head(), ctx.device)
     memory = open_memory(body, track, adapted)
     choice = choose_frames(body, memory, motion, READ)
     drawn_from = choose_frames(body, memory, motion, options.candidates)

@@ -26,7 +26,7 @@ def run(
         ctx.warn(
             "the segmentation model is missing, so hands in front of the face are not kept; run: retac assets fetch"
         )
-    body = rig(load_head())
+    body = rig(load_head(), ctx.device)
     memory = open_memory(body, track, adapted)
     choice = choose_frames(body, memory, motion, options.candidates)
     path, track = ctx.source(clip.sha256), roomy(track, motion)
