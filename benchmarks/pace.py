@@ -36,7 +36,7 @@ PARTS: tuple[tuple[ModuleType, str], ...] = (
     (memory, "hidden_at"),
     (memory, "skin"),
     (memory, "person"),
-    (puppet, "rasterise"),
+    (puppet, "one_frame"),
     (puppet, "carrying"),
     (puppet, "sample"),
     (puppet, "own_mouth"),

@@ -157,7 +157,7 @@ def render(person: Look, track: FaceTrack, frame: int, at: F32) -> tuple[F32, F3
 def face(track: FaceTrack, frame: int) -> np.ndarray:
     """Marks the pixels (h, w) within the landmarks' oval."""
     points = into_window(track.landmarks[frame : frame + 1], track.crop_from_frame[frame : frame + 1])[0][OVAL, :2]
-    filled = np.zeros((track.crop_size, track.crop_size, rasterise_frames), np.uint8)
+    filled = np.zeros((track.crop_size, track.crop_size), np.uint8)
     return np.asarray(cv2.fillPoly(filled, [np.rint(points).astype(np.int32)], 1)) > 0
 
 
