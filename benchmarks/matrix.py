@@ -24,9 +24,9 @@ from sheet import write_sheet
 
 from retac_node import media
 from retac_node.data import F32, Clip
-from retac_node.dub import slot_of
 from retac_node.errors import BadInput
 from retac_node.evaluate import without_nan
+from retac_node.orders import slot_of
 from retac_node.stages.voice import listen
 
 LINES = {

@@ -1,9 +1,11 @@
 """What can be asked for on the command line, and how it is explained.  Never runs anything."""
 
 import argparse
-import math
 from pathlib import Path
 from typing import Any, NoReturn
+
+from retac_node.arguments_line import add_common, add_learning, add_line, add_subject, number
+from retac_node.arguments_node import add_remote
 
 ABOUT = """\
 Re-voices a shot: from a clip of a person talking and a new line of text it makes the same shot with that person
@@ -36,6 +38,7 @@ def parser() -> Parser:
     add_voice(commands)
     add_evaluate(commands)
     add_assets(commands)
+    add_remote(commands)
     return top
 
 
@@ -45,52 +48,8 @@ def add_dub(commands: Any) -> None:
         "edited and given back with --motion, and OUT.report.html, which shows and measures what was made."
     )
     command = commands.add_parser("dub", help="make a clip say a new line", description=about)
-    command.add_argument("clip", type=Path, metavar="CLIP", help="video of a person talking, 5 to 60 s")
-    command.add_argument("--text", default="", help="the line to be spoken, in English")
-    command.add_argument(
-        "--audio",
-        type=Path,
-        metavar="LINE.wav",
-        help="a recording of the line, used as it is; with --text its words are found in it",
-    )
-    command.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        metavar="OUT.mp4",
-        help="the result, .mp4 or .mov (default: CLIP's name with _dub.mp4, in this folder)",
-    )
-    command.add_argument(
-        "--start",
-        type=number,
-        metavar="S",
-        help="replace the clip from this time on, seconds; the rest of the clip stays",
-    )
-    command.add_argument(
-        "--end",
-        type=number,
-        metavar="S",
-        help="and up to this time, seconds (default: no range, the result is as long as the line)",
-    )
-    command.add_argument(
-        "--pose",
-        choices=("source", "predicted"),
-        default="source",
-        help="move the head as the clip does, or as the line suggests (default: %(default)s)",
-    )
-    command.add_argument(
-        "--motion", type=Path, metavar="EDITED.npz", help="edited curves that replace the predicted ones"
-    )
+    add_line(command)
     add_learning(command)
-    command.add_argument(
-        "--voice", type=Path, metavar="REF.wav", help="recording of the voice to clone (default: the clip's own sound)"
-    )
-    command.add_argument(
-        "--frames", type=Path, metavar="DIR", help="write every frame as PNG too, into this new folder"
-    )
-    command.add_argument(
-        "--consent", default="", metavar="REF", help="reference of the person's consent, kept in the result's metadata"
-    )
     add_common(command)
     command.set_defaults(command="dub")
 
@@ -163,59 +122,3 @@ def add_assets(commands: Any) -> None:
     fetch.add_argument("names", nargs="*", metavar="NAME", help="as `retac assets list` shows it")
     fetch.set_defaults(command="assets fetch")
     actions.add_parser("verify", help="read them all again and compare").set_defaults(command="assets verify")
-
-
-def add_learning(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--quality",
-        choices=("draft", "final"),
-        default="draft",
-        help="minutes of work, or more of them (default: %(default)s)",
-    )
-    command.add_argument(
-        "--train-minutes",
-        type=number,
-        metavar="M",
-        help="minutes of training on the person (default: 1 for draft, 8 for final)",
-    )
-    command.add_argument(
-        "--seed",
-        type=count,
-        default=0,
-        metavar="N",
-        help="another number gives another training (default: %(default)s)",
-    )
-    add_subject(command)
-
-
-def add_subject(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--subject", type=count, metavar="N", help="which person, 0 has the largest face (default: chosen)"
-    )
-
-
-def add_common(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--work",
-        type=Path,
-        metavar="DIR",
-        help="folder that keeps finished steps, to go on from (default: the user's cache folder)",
-    )
-    command.add_argument(
-        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (default: %(default)s)"
-    )
-    command.add_argument("--json", action="store_true", help="tell each event as a line of JSON on standard output")
-
-
-def number(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError
-    return value
-
-
-def count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise ValueError
-    return value

@@ -5,9 +5,11 @@ Exit codes: 0 done, 2 the input cannot be used, 3 refused, 130 stopped.  Anythin
 
 import argparse
 import os
+import signal
 import sys
 import time
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Event as Flag
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -27,6 +29,8 @@ def main(argv: list[str] | None = None) -> int:
     """Runs a command; gives its exit code."""
     asked = arguments.parser().parse_args((sys.argv[1:] if argv is None else argv) or ["--help"])
     try:
+        if asked.command in REMOTE:
+            return speak(asked)
         return work(asked) if asked.command in JOBS else look_after(asked)
     except KeyboardInterrupt:
         print(f"retac: {STOPPED}", file=sys.stderr)
@@ -57,10 +61,39 @@ def work(asked: argparse.Namespace) -> int:
     return 0
 
 
+def speak(asked: argparse.Namespace) -> int:
+    """Runs a command that speaks to a render node."""
+    from retac_node import progress
+
+    show, began = progress.choose(asked.json), time.monotonic()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a request to end is a Ctrl-C
+    try:
+        need_zmq()
+        from retac_node import remote
+        from retac_node.talk import talk_with
+
+        with talk_with(asked.node, asked.key, show, asked.json) as talk:
+            made = remote.COMMANDS[asked.command](asked, talk)
+    except RetacError as error:
+        return fail(show, error)
+    except KeyboardInterrupt:
+        return fail(show, Cancelled(STOPPED))
+    if made is not None or asked.json:
+        show.done(made or remote.Nothing(), time.monotonic() - began)
+    return 0
+
+
+def need_zmq() -> None:
+    if find_spec("zmq") is None:
+        raise BadInput(
+            "render nodes and their clients need pyzmq, which is not installed; run: pip install 'retac[node]'"
+        )
+
+
 def look_after(asked: argparse.Namespace) -> int:
     """Runs a command that looks after the installation."""
     try:
-        ASSETS[asked.command](asked)
+        LOOKING_AFTER[asked.command](asked)
     except RetacError as error:
         print(f"retac: {error}", file=sys.stderr)
         return error.exit_code
@@ -96,7 +129,7 @@ def dub(asked: argparse.Namespace, desk: "Desk") -> Any:
 def solve(asked: argparse.Namespace, desk: "Desk") -> Any:
     from retac_node import solve
 
-    return solve.solve(asked.clip, asked.output, asked.subject, desk)
+    return solve.solve(asked.clip, asked.output, asked.subject, asked.lens, desk)
 
 
 def voice(asked: argparse.Namespace, desk: "Desk") -> Any:
@@ -111,7 +144,7 @@ def evaluate(asked: argparse.Namespace, desk: "Desk") -> Any:
     def run_job(spec: Any, sources: Any, wanted: tuple[str, ...]) -> dict[str, Any]:
         return {"ingest": desk.look(spec, sources)} if wanted == ("ingest",) else desk.run(spec, sources, wanted)
 
-    options = evaluate.EvaluateOptions(asked.quality, asked.train_minutes, asked.seed, asked.subject)
+    options = evaluate.EvaluateOptions(asked.quality, asked.train_minutes, asked.seed, asked.subject, asked.lens)
     return evaluate.evaluate(asked.clip, asked.train_end, asked.output, options, run_job)
 
 
@@ -146,4 +179,54 @@ def assets_verify(asked: argparse.Namespace) -> None:
         raise BadInput(f"not right or not here: {', '.join(bad)}; run: retac assets fetch {' '.join(bad)}")
 
 
-ASSETS = {"assets list": assets_list, "assets fetch": assets_fetch, "assets verify": assets_verify}
+# ---- commands about render nodes
+
+REMOTE = ("submit", "jobs", "watch", "cancel", "resume", "fetch", "metrics")  # remote.py has them
+
+
+def serve(asked: argparse.Namespace) -> None:
+    need_zmq()
+    from retac_node import nodeconfig, server
+
+    server.serve(nodeconfig.load(asked.config))
+
+
+def keys_folder(asked: argparse.Namespace) -> Path:
+    from retac_node import config, nodeconfig
+
+    need_zmq()
+    return nodeconfig.load(asked.config).keys or config.user_folder("config", os.environ) / "keys"
+
+
+def keys_new(asked: argparse.Namespace) -> None:
+    folder = keys_folder(asked)
+    from retac_node import keys
+
+    made = keys.new_client(folder, asked.name, asked.role, asked.output or Path(f"{asked.name}.key"))
+    print(f"{made} is the key of {asked.name}: give it to that client alone, and remove it here")
+
+
+def keys_list(asked: argparse.Namespace) -> None:
+    folder = keys_folder(asked)
+    from retac_node import keys
+
+    for client in keys.listed(folder):
+        print(f"{client.name:24} {client.role}")
+
+
+def keys_remove(asked: argparse.Namespace) -> None:
+    folder = keys_folder(asked)
+    from retac_node import keys
+
+    keys.remove(folder, asked.name)
+
+
+LOOKING_AFTER = {
+    "assets list": assets_list,
+    "assets fetch": assets_fetch,
+    "assets verify": assets_verify,
+    "serve": serve,
+    "keys new": keys_new,
+    "keys list": keys_list,
+    "keys remove": keys_remove,
+}

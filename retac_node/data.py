@@ -23,6 +23,7 @@ __all__ = [
     "FaceMesh",
     "FaceTrack",
     "Frames",
+    "Likeness",
     "Motion",
     "Patches",
     "Report",
@@ -93,6 +94,14 @@ class Timed:
 
 
 @dataclass(frozen=True)
+class Likeness:
+    """The person's head at rest, to be shown and edited."""
+
+    mesh: FaceMesh
+    texture: U8  # (h, w, 3) albedo, RGB as stored, laid out by the head's uv
+
+
+@dataclass(frozen=True)
 class Speech:
     samples: F32  # (N,) mono [-1, 1]
     rate: int  # Hz
@@ -138,6 +147,7 @@ class Video:
     folder: str
     mp4: str  # file name
     frames: str  # folder name of the PNG sequence, "" when not asked for
+    mattes: str  # folder name of its mattes: grey, 255 where the plate was replaced
     count: int  # frames
 
 

@@ -26,6 +26,8 @@ class Desk:
     device: str  # "auto", "cpu" or "cuda"
     tell: Callable[[Event], None]
     stopped: Flag  # set by the first Ctrl-C, at whatever time it came
+    give_way: Flag = field(default_factory=Flag)  # set by whoever has another job that comes first
+    kept: Cache | None = None  # the cache, where one serves many jobs; None: opened for each
     told: list[Event] = field(default_factory=list)  # what the jobs warned of, and what they finished
 
     def run(
@@ -41,11 +43,11 @@ class Desk:
         """
         job = recipe.job(stages or STAGES, spec, wanted, sources, device(self.device))
         with on_stop(self.stopped.set):
-            return run(job, self.cache(), self.hear, self.stopped)
+            return run(job, self.cache(), self.hear, self.stopped, self.give_way)
 
-    def look(self, spec: JobSpec, sources: Mapping[str, Path]) -> Clip:
+    def look(self, spec: JobSpec, sources: Mapping[str, Path], stages: Mapping[str, Stage] | None = None) -> Clip:
         """Gives the clip's facts.  What it takes is told with the job that follows, whose first stage this is."""
-        job = recipe.job(STAGES, spec, ("ingest",), sources, "cpu")
+        job = recipe.job(stages or STAGES, spec, ("ingest",), sources, "cpu")
         with on_stop(self.stopped.set):
             return run(job, self.cache(), lambda event: None, self.stopped)["ingest"]
 
@@ -66,6 +68,8 @@ class Desk:
         return [event.sentence for event in self.told if isinstance(event, Warned)]
 
     def cache(self) -> Cache:
+        if self.kept is not None:
+            return self.kept
         settings = config.load()
         return Cache(self.work or settings.work, settings.cache_limit_bytes)
 

@@ -3,34 +3,26 @@
 Never works on a picture: the stages do.
 """
 
+import dataclasses
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from retac_shared.motion import BadMotion, load_motion, save_motion
-from retac_shared.options import (
-    AdaptOptions,
-    EncodeOptions,
-    IngestOptions,
-    JobSpec,
-    MotionOptions,
-    ReportOptions,
-    TrackOptions,
-    VoiceOptions,
-)
+from retac_shared.options import JobSpec
+from retac_shared.order import Order
 
 from retac_node import recipe, results
-from retac_node.data import Clip, Motion, Report, Video
+from retac_node.data import Motion, Report, Video
 from retac_node.desk import Desk
 from retac_node.errors import BadInput
+from retac_node.orders import slot_of, spec_of
 
 WANTED = ("motion", "encode", "report")
 ENDINGS = (".mp4", ".mov")
-
-Slot = tuple[int, int]  # frames [start, stop) of the clip
 
 
 @dataclass(frozen=True)
@@ -49,7 +41,9 @@ class Wish:
     quality: Literal["draft", "final"] = "draft"
     train_minutes: float | None = None
     subject: int | None = None
+    lens: float | None = None  # mm on a film whose longer side is 36 mm
     frames: Path | None = None  # folder of the PNG sequence
+    mattes: Path | None = None  # folder of its mattes
     consent: str = ""
     seed: int = 0
 
@@ -65,6 +59,7 @@ class Dubbed:
     motion: Path
     report: Path
     frames: Path | None
+    mattes: Path | None
 
 
 def dub(wish: Wish, desk: Desk) -> Dubbed:
@@ -73,26 +68,27 @@ def dub(wish: Wish, desk: Desk) -> Dubbed:
     check(wish, made)
     digests = {path: recipe.digest(path) for path in wish.given()}
     sources = {digest: path.absolute() for path, digest in digests.items()}
-    spec = spec_of(wish, digests)
+    order = order_of(wish, digests)
+    spec = spec_of(order)
     if wish.start is not None and wish.end is not None:
         clip = desk.look(spec, sources)
-        spec = spec_of(wish, digests, slot_of(wish.start, wish.end, clip), float(clip.fps))
-    found = desk.run(spec, sources, WANTED)
-    publish(found["encode"], found["motion"], page(found["report"], desk), made)
+        spec = spec_of(order, slot_of(wish.start, wish.end, clip), float(clip.fps))
+    found = desk.run(named(spec, wish), sources, WANTED)
+    publish(found["encode"], found["motion"], page(found["report"], desk.seconds(), desk.warnings()), made)
     return made
 
 
-def page(report: Report, desk: Desk) -> str:
+def page(report: Report, seconds: Mapping[str, float], warnings: Sequence[str]) -> str:
     """Gives the report with what only the run knows: how long it took, and what it warned of."""
     from retac_node.stages.report import with_run  # draws its pictures with libraries that take seconds to import
 
     text = (Path(report.folder) / report.html).read_text(encoding="utf-8")
-    return with_run(text, desk.seconds(), desk.warnings())
+    return with_run(text, seconds, warnings)
 
 
 def places(wish: Wish) -> Dubbed:
     out = wish.output
-    return Dubbed(out, out.with_suffix(".motion.npz"), out.with_suffix(".report.html"), wish.frames)
+    return Dubbed(out, out.with_suffix(".motion.npz"), out.with_suffix(".report.html"), wish.frames, wish.mattes)
 
 
 def check(wish: Wish, made: Dubbed) -> None:
@@ -104,8 +100,9 @@ def check(wish: Wish, made: Dubbed) -> None:
     if (wish.start is None) != (wish.end is None):
         raise BadInput("a range needs both ends; give --start and --end, in seconds")
     results.check_file(made.video, ENDINGS, wish.given())
-    if wish.frames is not None:
-        results.check_fresh_folder(wish.frames)
+    for folder in (wish.frames, wish.mattes):
+        if folder is not None:
+            results.check_fresh_folder(folder)
     if wish.motion is not None and wish.motion.is_file():
         try:
             load_motion(wish.motion)
@@ -113,44 +110,33 @@ def check(wish: Wish, made: Dubbed) -> None:
             raise BadInput(str(error)) from error
 
 
-def spec_of(wish: Wish, digests: Mapping[Path, str], slot: Slot | None = None, fps: float = 1.0) -> JobSpec:
-    """Turns the wish into options, stage by stage; `fps` is the clip's where there is a slot.  Raises BadInput."""
+def order_of(wish: Wish, digests: Mapping[Path, str]) -> Order:
+    """Gives the order without its range, which is checked against the clip.  Raises BadInput."""
 
     def digest(path: Path | None) -> str:
         return digests[path] if path is not None else ""
 
-    seconds = None if slot is None else (slot[1] - slot[0]) / fps
+    files = {name: digest(getattr(wish, name)) for name in ("clip", "audio", "voice", "motion")}
+    same = ("text", "pose", "quality", "train_minutes", "subject", "lens", "consent", "seed")
+    asked: dict[str, Any] = {**files, **{name: getattr(wish, name) for name in same}}
     try:
-        return JobSpec(
-            IngestOptions(digest(wish.clip)),
-            TrackOptions(wish.subject),
-            VoiceOptions(wish.text, digest(wish.audio), digest(wish.voice), slot_seconds=seconds, seed=wish.seed),
-            AdaptOptions(wish.quality, wish.train_minutes, seed=wish.seed),
-            MotionOptions(wish.pose, slot[0] if slot else 0, slot is not None, digest(wish.motion), wish.seed),
-            encode=EncodeOptions(wish.frames is not None, slot, consent=wish.consent),
-            report=ReportOptions(wish.output.name, wish.consent),
-        )
+        return Order(**asked, frames=wish.frames is not None or wish.mattes is not None)
     except ValueError as error:
         raise BadInput(str(error)) from error
 
 
-def slot_of(start: float, end: float, clip: Clip) -> Slot:
-    """Gives the frames nearest to a range in seconds.  Raises BadInput for one that is not in the clip."""
-    fps, frames = float(clip.fps), len(clip.times)
-    length = f"{clip.name} lasts {frames / fps:.2f} s"
-    if start < 0 or round(end * fps) > frames:
-        raise BadInput(f"the range from {start:g} s to {end:g} s goes beyond the clip; {length}: choose one within it")
-    if round(start * fps) >= round(end * fps):
-        raise BadInput(f"--start {start:g} s is not before --end {end:g} s; {length}: give the earlier time as --start")
-    return round(start * fps), round(end * fps)
+def named(spec: JobSpec, wish: Wish) -> JobSpec:
+    """Puts in the name of the finished file, which on one's own disk may be any."""
+    return dataclasses.replace(spec, report=dataclasses.replace(spec.report, video_name=wish.output.name))
 
 
 def publish(video: Video, motion: Motion, report: str, made: Dubbed) -> None:
     """Copies everything aside, and renames it when all of it is there."""
     finished = Path(video.folder)
     with ExitStack() as stack:
-        if made.frames is not None:
-            shutil.copytree(finished / video.frames, stack.enter_context(results.aside(made.frames)))
+        for name, target in ((video.frames, made.frames), (video.mattes, made.mattes)):
+            if target is not None:
+                shutil.copytree(finished / name, stack.enter_context(results.aside(target)))
         stack.enter_context(results.aside(made.report)).write_text(report, encoding="utf-8")
         save_motion(stack.enter_context(results.aside(made.motion)), motion)
         copy_video(finished / video.mp4, stack.enter_context(results.aside(made.video)))

@@ -52,6 +52,7 @@ class EvaluateOptions:
     train_minutes: float | None = None
     seed: int = 0
     subject: int | None = None
+    lens: float | None = None
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ def spec_of(digest: str, spoken: str, clip: Clip, first: int, options: EvaluateO
     try:
         return JobSpec(
             IngestOptions(digest),
-            TrackOptions(options.subject),
+            TrackOptions(options.subject, lens=options.lens),
             VoiceOptions(audio=spoken, slot_seconds=left),
             AdaptOptions(options.quality, options.train_minutes, learn_seconds=learnt, seed=options.seed),
             MotionOptions(first_frame=first, seed=options.seed),

@@ -136,8 +136,8 @@ class SoundTrack:
 
 
 def write_png(path: Path, rgb: U8) -> None:
-    """Writes one (H, W, 3) u8 RGB picture without loss.  Raises OutOfSpace when the disk is full."""
-    done, data = cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
+    """Writes one u8 picture, (H, W, 3) RGB or (H, W) grey, without loss.  Raises OutOfSpace when the disk is full."""
+    done, data = cv2.imencode(".png", rgb if rgb.ndim == 2 else cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
     assert done, f"a picture of {rgb.shape} {rgb.dtype} cannot be written as PNG"
     try:
         path.write_bytes(data.tobytes())

@@ -116,6 +116,8 @@ class Tally:
             row[2] += event.seconds
 
     def table(self) -> Iterator[str]:
+        if not self.rows:  # it ran elsewhere
+            return
         yield f"{'stage':10} {'tasks':>6} {'run':>6} {'from cache':>11} {'seconds':>8}"
         for stage, (ran, cached, seconds) in self.rows.items():
             yield f"{stage:10} {ran + cached:6.0f} {ran:6.0f} {cached:11.0f} {seconds:8.1f}"

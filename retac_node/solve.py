@@ -8,12 +8,10 @@ import numpy as np
 from retac_shared.options import IngestOptions, JobSpec, TrackOptions
 
 from retac_node import gltf, media, recipe, results
-from retac_node.data import Clip, FaceTrack
+from retac_node.data import Clip, FaceTrack, Likeness
 from retac_node.desk import Desk
+from retac_node.errors import BadInput
 from retac_node.models.head import load_head
-from retac_node.models.puppet import rig, source_places
-from retac_node.models.skin import learn_texture, telling_frames
-from retac_node.ops.window import cut
 from retac_node.overlay import enlargement, overlay
 
 
@@ -24,17 +22,24 @@ class SolvedFiles:
     overlay: Path
 
 
-def solve(clip: Path, folder: Path, subject: int | None, desk: Desk) -> SolvedFiles:
+def solve(clip: Path, folder: Path, subject: int | None, lens: float | None, desk: Desk) -> SolvedFiles:
     """Writes face.npz, head.glb and overlay.mp4 into the folder.  Raises BadInput, OutOfSpace, Refused, Cancelled."""
     results.check_folder(folder)
     digest = recipe.digest(clip)
-    spec = JobSpec(IngestOptions(digest), TrackOptions(subject))
-    found = desk.run(spec, {digest: clip.absolute()}, ("ingest", "track"))
+    spec = JobSpec(IngestOptions(digest), checked(subject, lens))
+    found = desk.run(spec, {digest: clip.absolute()}, ("ingest", "track", "mesh"))
     with results.asides(folder) as part:
         write_face(part / "face.npz", found["ingest"], found["track"])
-        write_head(part / "head.glb", clip, found["ingest"], found["track"])
+        write_head(part / "head.glb", found["ingest"], found["track"], found["mesh"])
         write_overlay(part / "overlay.mp4", clip, found["ingest"], found["track"])
     return SolvedFiles(folder / "face.npz", folder / "head.glb", folder / "overlay.mp4")
+
+
+def checked(subject: int | None, lens: float | None) -> TrackOptions:
+    try:
+        return TrackOptions(subject, lens=lens)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
 
 
 def write_face(target: Path, clip: Clip, track: FaceTrack) -> None:
@@ -45,13 +50,8 @@ def write_face(target: Path, clip: Clip, track: FaceTrack) -> None:
         np.savez(file, coefficients=coefficients, names=names, fps=np.float64(clip.fps), **fields)
 
 
-def write_head(target: Path, path: Path, clip: Clip, track: FaceTrack) -> None:
-    head = load_head()
-    frames = telling_frames(track)
-    plates = media.frames_at(path, clip, frames.tolist())
-    windows = [cut(plate, track.crop_from_frame[n], track.crop_size) for n, plate in zip(frames, plates, strict=True)]
-    albedo, _ = learn_texture(head, track, np.stack(windows), source_places(rig(head), track, frames), frames)
-    target.write_bytes(gltf.head_glb(head, track, float(clip.fps), albedo))
+def write_head(target: Path, clip: Clip, track: FaceTrack, likeness: Likeness) -> None:
+    target.write_bytes(gltf.head_glb(load_head(), track, float(clip.fps), likeness.texture))
 
 
 def write_overlay(target: Path, path: Path, clip: Clip, track: FaceTrack) -> None:

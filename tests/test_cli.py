@@ -23,6 +23,7 @@ from tests.fake_dub import small_clip
 
 ROOT = Path(__file__).parents[1]
 LINE = ("--text", "Hello there.")
+DUBBING = [name for name in fake_dub.TABLE if name != "mesh"]  # stages that a dub runs
 
 
 @pytest.fixture
@@ -86,7 +87,7 @@ def test_the_same_again_runs_nothing_and_a_late_option_runs_late_stages(clip, ca
     again = table(capsys)
     main(["dub", "talk.mp4", *LINE, "--consent", "letter 12"])
     late = table(capsys)
-    assert list(first) == list(fake_dub.TABLE)
+    assert list(first) == DUBBING
     assert first["render"] == 3
     assert set(again.values()) == {0}
     assert [name for name, ran in late.items() if ran] == ["encode", "report"]
@@ -120,7 +121,7 @@ def test_a_mov_is_a_quicktime_file_with_the_same_pictures_and_sound(clip):
 
 def test_work_moves_the_cache(clip, tmp_path):
     assert main(["dub", "talk.mp4", *LINE, "--work", str(tmp_path / "scratch")]) == 0
-    assert len(names(tmp_path / "scratch" / "done")) == len(fake_dub.TABLE) + 3 * 2
+    assert len(names(tmp_path / "scratch" / "done")) == len(DUBBING) + 3 * 2
     assert not (tmp_path / "home").exists()
 
 

@@ -69,7 +69,7 @@ def values(folder: Path) -> list[Any]:
         data.Frames(7, pixels(2, 3, 16, 16), pixels(2, 1, 16, 16), pixels(2, 1, 16, 16)),
         data.Patches(7, corner, pixels(2, 3, 9, 5), pixels(2, 1, 9, 5)),
         data.Adapted({"refiner.safetensors": "ff"}, str(folder), {"dB": 31.25, "loss": math.nan}),
-        data.Video(str(folder), "out.mp4", "", 12),
+        data.Video(str(folder), "out.mp4", "", "", 12),
         odd(),
     ]
 
@@ -117,7 +117,7 @@ def test_a_strided_array_is_stored_in_its_own_order(tmp_path: Path) -> None:
 
 def test_a_folder_moves_with_its_value(tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
-    save(tmp_path / "work", data.Video(str(tmp_path / "work"), "out.mp4", "", 12))
+    save(tmp_path / "work", data.Video(str(tmp_path / "work"), "out.mp4", "", "", 12))
     (tmp_path / "work").rename(tmp_path / "done")
     assert load(tmp_path / "done", data.Video).folder == str(tmp_path / "done")
 

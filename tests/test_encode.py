@@ -67,7 +67,9 @@ def test_pixels_outside_the_matte_equal_the_source_and_inside_the_patch(tmp_path
         context(tmp_path / "task", path), EncodeOptions(frames=True), clip, speech(0.6), motion_over(order), chunks
     )
     folder = tmp_path / "task" / video.frames
-    assert len(list(folder.iterdir())) == video.count == 16
+    names = sorted(path.name for path in folder.glob("*.png"))
+    assert sorted(path.name for path in (tmp_path / "task" / video.mattes).iterdir()) == names
+    assert len(names) == video.count == 16
     for index, source in enumerate(media.frames_at(path, clip, order)):
         chunk = chunks[index // 10]
         n = index - chunk.start
@@ -75,6 +77,9 @@ def test_pixels_outside_the_matte_equal_the_source_and_inside_the_patch(tmp_path
         x, y = chunk.corner[n] + 32
         on = chunk.matte[n, 0] > 0
         padded[y : y + 16, x : x + 16][on] = chunk.rgb[n].transpose(1, 2, 0)[on]
+        matte = cv2.imread(str(tmp_path / "task" / video.mattes / names[index]), cv2.IMREAD_UNCHANGED)
+        changed = (padded[32:-32, 32:-32] != source).any(2)
+        assert (matte[changed] == 255).all()
         assert np.array_equal(read_png(folder, index), padded[32:-32, 32:-32])
 
 
@@ -86,6 +91,9 @@ def test_slot_mode_replaces_only_the_slot(tmp_path):
         context(tmp_path / "task", path), options, clip, speech(1.0), motion_over(range(15, 40)), (chunk,)
     )
     folder = tmp_path / "task" / video.frames
+    assert [path.name for path in sorted((tmp_path / "task" / video.mattes).iterdir())] == [
+        path.name for path in sorted(folder.glob("*.png"))
+    ]
     assert video.count == 60
     assert numbers_in(tmp_path / "task" / video.mp4) == list(range(60))
     for index, source in enumerate(media.frames(path, clip)):

@@ -19,7 +19,7 @@ import pytest
 from retac_node.engine.cache import Cache
 from retac_node.engine.events import Event, Finished, Planned, Progress, Started, Warned
 from retac_node.engine.plan import plan
-from retac_node.engine.run import Abandoned, run
+from retac_node.engine.run import Abandoned, GaveWay, run
 from retac_node.engine.stage import Context
 from retac_node.errors import Cancelled, OutOfSpace
 from tests.fake_stages import (
@@ -39,6 +39,7 @@ from tests.fake_stages import (
     planned,
     ran,
     replace,
+    total,
 )  # fmt: skip
 
 ROOT = Path(__file__).parents[1]
@@ -298,3 +299,22 @@ def test_a_stage_that_fills_the_disk_is_told_alike(tmp_path: Path) -> None:
 
     with pytest.raises(OutOfSpace, match="is full"):
         go(tmp_path, replace(JOB, "ingest", body))
+
+
+def test_a_job_gives_way_between_two_tasks_and_goes_on_there(tmp_path: Path) -> None:
+    give_way, events = threading.Event(), list[Event]()
+
+    def hear(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, Started) and event.stage == "voice":
+            give_way.set()
+
+    def patient(ctx: Context, options: Options, *inputs: Numbers) -> Numbers:
+        assert give_way.wait(20)
+        return total(ctx, options, *inputs)
+
+    with pytest.raises(GaveWay):
+        run(replace(JOB, "voice", patient), Cache(tmp_path, 10**9), hear, threading.Event(), give_way)
+    assert ran(events)[-1] == "voice"
+    _, after = go(tmp_path)
+    assert ran(events) + ran(after) == ALL

@@ -68,8 +68,8 @@ def test_shared_knows_numpy_and_msgspec() -> None:
     assert strangers(("retac_shared",), ("numpy", "msgspec", "zmq")) == []
 
 
-def test_zmq_is_in_the_server_and_the_client_only() -> None:
-    assert breaches(tuple(OURS), ("zmq",), but=(*node("server"), "retac_shared.client")) == []
+def test_zmq_is_in_the_server_and_the_client_only() -> None:  # keys: makes pairs, opens no socket
+    assert breaches(tuple(OURS), ("zmq",), but=(*node("server", "keys"), "retac_shared.client")) == []
 
 
 def test_the_addon_knows_shared_numpy_and_blender() -> None:
@@ -106,7 +106,14 @@ def test_nothing_knows_the_command_line() -> None:
 
 def test_the_server_starts_without_stages_or_torch() -> None:
     heavy = ("torch", "cv2", "av", *node("stages", "models", "ops", "train"))
-    assert breaches(node("server", "jobs", "blobs", "keys"), heavy) == []
+    light = node(
+        "server", "reception", "sessions", "schedule", "workers", "pipe", "jobs", "blobs", "keys", "nodeconfig"
+    )
+    assert breaches(light, heavy) == []
+
+
+def test_jobs_and_workers_are_not_known_to_the_engine_or_to_stages() -> None:
+    assert breaches(node("engine", "stages", "models", "ops"), node("server", "reception", "jobs", "workers")) == []
 
 
 def test_values_and_errors_know_nothing_of_the_pipeline() -> None:

@@ -85,7 +85,7 @@ def given(tmp_path: Path) -> Given:
     once, crops = np.zeros(1), np.tile(np.eye(2, 3, dtype=np.float32), (FRAMES, 1, 1))
     track = FaceTrack(once, once, units, turns, turns, once, 1.0, crops, 16, points, confidence, SIDE, SIDE)
     motion = Motion(25.0, units[::-1].copy(), turns, turns, np.arange(FRAMES, dtype=np.int32), NAMES)
-    video = Video(str(make_clip(ctx.folder / "video.mp4", pictures).parent), "video.mp4", "", FRAMES)
+    video = Video(str(make_clip(ctx.folder / "video.mp4", pictures).parent), "video.mp4", "", "", FRAMES)
     speech = Speech(sound, 24000, WORDS, (Timed("f", 0.1, 0.2),), 1.6, 0.8125)
     return Given(ctx, clip, speech, track, Adapted({}, "", {"held-out gain dB": 0.625}), motion, video)
 
@@ -99,7 +99,7 @@ def test_the_page_stands_alone(given: Given) -> None:
 
 
 def test_what_is_given_is_shown_and_escaped(given: Given) -> None:
-    page = given.page(ReportOptions(consent="file <7>"))
+    page = given.page(ReportOptions("a<b>.mp4", "file <7>"))
     for shown in ("Re-voiced: a&lt;b&gt;.mp4", "Fish &lt;&amp;&gt; chips", "0.81", "0.625", "file &lt;7&gt;", "c" * 64):
         assert shown in page
     assert "$" not in page

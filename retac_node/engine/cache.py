@@ -25,7 +25,7 @@ from retac_node.engine import codec
 from retac_node.engine.codec import Damaged
 from retac_node.errors import BadInput, OutOfSpace, RetacError
 
-LOCK_POLL = 0.05  # seconds between two looks at another process's lock
+LOCK_POLLS = 0.001, 0.05  # seconds between two looks at another process's lock, at first and in the end
 NEARLY_FULL = 1 << 20  # bytes free, below which any failure to write is taken for a full disk
 FOLDERS = ("work", "done", "tmp", "locks", "used")
 
@@ -116,10 +116,11 @@ class Cache:
     @contextmanager
     def lock(self, key: str, tick: Callable[[], None] = lambda: None) -> Iterator[None]:
         """Holds the task for this process; calls `tick` again and again while another one has it."""
-        path = self.root / "locks" / key
+        path, pause = self.root / "locks" / key, LOCK_POLLS[0]
         while (file := take(path)) is None:
             tick()
-            time.sleep(LOCK_POLL)
+            time.sleep(pause)
+            pause = min(2 * pause, LOCK_POLLS[1])
         try:
             yield
         finally:

@@ -30,6 +30,10 @@ class Abandoned(Cancelled):
     """Cancelled while a stage is still in a library call: end the process with `os._exit(error.exit_code)`."""
 
 
+class GaveWay(Cancelled):
+    """Stopped between two tasks for another job; whoever asked for it runs this one again later."""
+
+
 @dataclass(frozen=True)
 class Length:
     """Where the number of output frames comes from."""
@@ -68,16 +72,19 @@ class Chunks(Sequence[Any]):
         return self.load(self.keys[index])
 
 
-def run(job: Job, cache: Cache, on_event: Callable[[Event], None], cancelled: Flag) -> dict[str, Any]:
+def run(
+    job: Job, cache: Cache, on_event: Callable[[Event], None], cancelled: Flag, give_way: Flag | None = None
+) -> dict[str, Any]:
     """Gives the wanted results by stage; of a per-frame stage, the sequence of its chunks.
 
     `on_event` is called in the caller's thread.  Within a second of `cancelled` being set it raises Cancelled, or
     Abandoned where the stage did not stop; whatever the stages finished or left in their folders is kept.
+    Before the next task after `give_way` is set it raises GaveWay.
     Raises what a stage raises, and OutOfSpace when the cache's disk is full.
     """
     messages: SimpleQueue[Event | Outcome] = SimpleQueue()
     left = Flag()  # set when nobody listens any more
-    worker = Worker(job, cache, messages.put, lambda: cancelled.is_set() or left.is_set())
+    worker = Worker(job, cache, messages.put, lambda: cancelled.is_set() or left.is_set(), give_way)
     Thread(target=worker.work, name="stages", daemon=True).start()
     try:
         outcome = listen(messages, on_event, cancelled)
@@ -114,15 +121,22 @@ class Worker:
     """Walks through the tasks in the worker thread."""
 
     def __init__(
-        self, job: Job, cache: Cache, send: Callable[[Event | Outcome], None], stopped: Callable[[], bool]
+        self,
+        job: Job,
+        cache: Cache,
+        send: Callable[[Event | Outcome], None],
+        stopped: Callable[[], bool],
+        give_way: Flag | None,
     ) -> None:
         self.job = job
         self.cache = cache
         self.send = send
         self.stopped = stopped
+        self.give_way = give_way
         self.framed = any(job.stages[name].chunked for name in order(job.stages, job.wanted))
         self.asked = (*job.wanted, job.length.stage) if self.framed and job.length else job.wanted
         self.teller = Teller({name: job.stages[name].cost for name in order(job.stages, self.asked)}, send)
+        self.loaded: dict[str, Any] = {}  # key -> result, of stages that are not per-frame: many tasks read them
 
     def work(self) -> None:
         """Sends the outcome as the last message.  This is the job worker's border: any error goes to the caller."""
@@ -155,15 +169,20 @@ class Worker:
     def walk(self, tasks: tuple[Task, ...], wanted: Collection[str]) -> None:
         """Makes the wanted stages' results, and of the rest only what a missing one reads."""
         self.cache.use(task.key for task in tasks)
-        held = {task.key for task in tasks if self.cache.holds(task.key, self.job.stages[task.stage].result)}
+        held = {task.key for task in tasks if self.holds(task)}
         todo = needed(tasks, wanted, held)
         self.teller.plan(tasks, todo)
         for task in tasks:
             self.check()
             if task.key in todo:
+                if self.give_way is not None and self.give_way.is_set():
+                    raise GaveWay(STOPPED)
                 self.perform(task)
             elif task.key in held:
                 self.finish(task, 0.0, cached=True)
+
+    def holds(self, task: Task) -> bool:
+        return task.key in self.loaded or self.cache.holds(task.key, self.job.stages[task.stage].result)
 
     def perform(self, task: Task) -> None:
         """Makes a task's result, or takes it from another process that makes it at this moment."""
@@ -173,7 +192,7 @@ class Worker:
             self.teller.progress(task, 0.0, "another job is making the same; waiting for it")
 
         with self.cache.lock(task.key, wait):
-            if self.cache.holds(task.key, self.job.stages[task.stage].result):
+            if self.holds(task):
                 return self.finish(task, 0.0, cached=True)
             self.teller.start(task)
             began = time.monotonic()
@@ -217,8 +236,13 @@ class Worker:
         return Chunks(lambda key: self.load(stage, key), item)
 
     def load(self, stage: str, key: str) -> Any:
+        if key in self.loaded:
+            return self.loaded[key]
         try:
-            return self.cache.load(key, self.job.stages[stage].result)
+            result = self.cache.load(key, self.job.stages[stage].result)
+            if not self.job.stages[stage].chunked:
+                self.loaded[key] = result
+            return result
         except Damaged as error:
             raise BadInput(f"the cache changed while the job ran ({error}); run again to make it anew") from error
 

@@ -36,6 +36,7 @@ ROWS = (
         "track", 3, late("track"), asked.TrackOptions, data.FaceTrack, ("ingest",),
         ("face_landmarker", LANDMARKS, HEAD), cost=40,
     ),
+    Stage("mesh", 1, late("mesh"), asked.MeshOptions, data.Likeness, ("ingest", "track"), (HEAD,), cost=4),
     Stage(
         "adapt", 3, late("adapt"), asked.AdaptOptions, data.Adapted, ("ingest", "track"),
         (HEAD, TALKER, REFINER, "selfie_multiclass"), cost=90,
@@ -57,7 +58,7 @@ ROWS = (
         ("ingest", "track", "adapt", "motion", "refine"), chunked=True, cost=15,
     ),
     Stage(
-        "encode", 2, late("encode"), asked.EncodeOptions, data.Video, ("ingest", "voice", "motion", "composite"), cost=5
+        "encode", 3, late("encode"), asked.EncodeOptions, data.Video, ("ingest", "voice", "motion", "composite"), cost=5
     ),
     Stage(
         "report", 2, late("report"), asked.ReportOptions, data.Report,

@@ -7,6 +7,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ PNG_THREADS = 2
 def run(
     ctx: Context, options: EncodeOptions, clip: Clip, speech: Speech, motion: Motion, patches: tuple[Patches, ...]
 ) -> Video:
-    """Writes video.mp4, and frames/000000.png onwards where asked, into the task's folder.
+    """Writes video.mp4, and where asked frames/000000.png and mattes/000000.png onwards, into the task's folder.
 
     Without a slot the video is the U output frames with the speech.  With slot (a, b) it is the whole clip with frames
     a..b-1 and their sound replaced.  Raises BadInput for a slot outside the clip, OutOfSpace for a full disk.
@@ -34,9 +35,9 @@ def run(
     sound = speech_alone(speech) if options.slot is None else speech_in_place(path, clip, speech, options.slot)
     finished = pasted(media.frames_at(path, clip, shown), patches, first)
     if options.frames:
-        finished = also_as_png(finished, ctx.folder / "frames")
+        finished = also_as_png(finished, mattes(patches, first, clip.height, clip.width), ctx.folder)
     aside = ctx.folder / "video.part.mp4"
-    count = media.write_video(
+    written = media.write_video(
         aside,
         ctx.track(finished, len(shown), "writing the video"),
         clip.fps,
@@ -45,10 +46,10 @@ def run(
         sound,
         media.AAC_RATE,
         options.crf,
-        credits(clip, options.consent),
+        credits(options.consent),
     )
     os.replace(aside, ctx.folder / "video.mp4")
-    return Video(str(ctx.folder), "video.mp4", "frames" if options.frames else "", count)
+    return Video(str(ctx.folder), "video.mp4", *(("frames", "mattes") if options.frames else ("", "")), written)
 
 
 def written_frames(options: EncodeOptions, clip: Clip, motion: Motion) -> tuple[int, list[int]]:
@@ -73,8 +74,19 @@ def pasted(plates: Iterable[U8], patches: tuple[Patches, ...], first: int) -> It
         yield plate
 
 
+def mattes(patches: tuple[Patches, ...], first: int, height: int, width: int) -> Iterator[U8]:
+    """Yields, without end, each written frame's matte (height, width): 255 where the plate was replaced."""
+    place = {chunk.start + n + first: (chunk, n) for chunk in patches for n in range(len(chunk.rgb))}
+    for written in count():
+        matte = np.zeros((height, width, 1), np.uint8)
+        if written in place:
+            chunk, n = place[written]
+            paste(matte, chunk.corner[n], chunk.matte[n], chunk.matte[n, 0])
+        yield matte[..., 0]
+
+
 def paste(plate: U8, corner: np.ndarray, rgb: U8, matte: U8) -> None:
-    """Overwrites the plate (H, W, 3) with rgb (3, h, w) where matte (h, w) > 0; what hangs over the edge is cut."""
+    """Overwrites the plate (H, W, C) with rgb (C, h, w) where matte (h, w) > 0; what hangs over the edge is cut."""
     height, width = matte.shape
     left, top = int(corner[0]), int(corner[1])
     x, y = max(0, -left), max(0, -top)  # patch pixels beyond the plate's left and upper edge
@@ -112,23 +124,25 @@ def fitted(samples: F32, length: int) -> F32:
     return result
 
 
-def also_as_png(frames: Iterable[U8], folder: Path) -> Iterator[U8]:
-    """Passes the frames on and writes each as PNG meanwhile; at most four wait."""
-    folder.mkdir(exist_ok=True)
+def also_as_png(frames: Iterable[U8], mattes: Iterator[U8], folder: Path) -> Iterator[U8]:
+    """Passes the frames on and writes each, and its matte, as PNG meanwhile; at most eight wait."""
+    for name in ("frames", "mattes"):
+        (folder / name).mkdir(exist_ok=True)
     waiting: deque[Future[None]] = deque()
     with ThreadPoolExecutor(PNG_THREADS) as pool:
-        for index, rgb in enumerate(frames):
-            waiting.append(pool.submit(media.write_png, folder / f"{index:06d}.png", rgb))
-            if len(waiting) > 2 * PNG_THREADS:
+        for index, (rgb, matte) in enumerate(zip(frames, mattes, strict=False)):
+            waiting.append(pool.submit(media.write_png, folder / "frames" / f"{index:06d}.png", rgb))
+            waiting.append(pool.submit(media.write_png, folder / "mattes" / f"{index:06d}.png", matte))
+            while len(waiting) > 4 * PNG_THREADS:
                 waiting.popleft().result()
             yield rgb
         for future in waiting:
             future.result()
 
 
-def credits(clip: Clip, consent: str) -> dict[str, str]:
+def credits(consent: str) -> dict[str, str]:
     """Gives the metadata that every written video carries."""
     comment = "Synthetic: the speech and the mouth in this video were generated with Re-TTAC."
     if consent:
         comment += f" Consent: {consent}"
-    return {"title": f"{clip.name}, re-voiced with Re-TTAC", "comment": comment}
+    return {"title": "Re-voiced with Re-TTAC", "comment": comment}

@@ -46,7 +46,7 @@ def run(
     """Writes report.html into the task's folder; it expects the video beside it, by the name in the options."""
     before, after = metrics.pose_degrees(track.rotation), metrics.pose_degrees(motion.rotation)
     page = Template(Path(__file__).with_suffix(".html").read_text(encoding="utf-8")).substitute(
-        title=f"Re-voiced: {escape(clip.name)}",
+        title=f"Re-voiced: {escape(options.video_name)}",
         facts=f"{clip.width} × {clip.height} at {float(clip.fps):g} frames a second, {count(video.count, 'frame')}",
         line=f'<p class="line">“{escape(" ".join(word.label for word in speech.words))}”</p>' if speech.words else "",
         synthetic=synthetic(options, motion, video),

@@ -25,6 +25,11 @@ class TrackOptions:
 
 
 @dataclass(frozen=True)
+class MeshOptions:
+    pass
+
+
+@dataclass(frozen=True)
 class VoiceOptions:
     text: str = ""  # what is said; empty when `audio` is given
     audio: str = ""  # sha256 of a recorded line to use as it is
@@ -106,6 +111,7 @@ class JobSpec:
     composite: CompositeOptions = field(default_factory=CompositeOptions)
     encode: EncodeOptions = field(default_factory=EncodeOptions)
     report: ReportOptions = field(default_factory=ReportOptions)
+    mesh: MeshOptions = field(default_factory=MeshOptions)
 
 
 def check_lens(lens: float | None) -> None:
