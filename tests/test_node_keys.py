@@ -1,6 +1,10 @@
 """Who is let into a node with keys, and what they see of one another."""
 
+import select
+import socket
 import time
+from contextlib import suppress
+from threading import Thread
 
 import pytest
 from retac_shared import messages
@@ -69,3 +73,47 @@ def test_a_revoked_key_is_not_answered_any_more_on_a_living_connection(node, tmp
     again = Plain(node.address, hello=False, **pair(tmp_path, "ann"))
     again.send(messages.Hello(messages.VERSION, "test"))
     assert again.hear(QUIET) is None
+
+
+class Wiretap:
+    """Passes one connection on and keeps what the client's end sent."""
+
+    def __init__(self, address: str) -> None:
+        self.target = ("127.0.0.1", int(address.rpartition(":")[2]))
+        self.ear = socket.create_server(("127.0.0.1", 0))
+        self.address = f"tcp://127.0.0.1:{self.ear.getsockname()[1]}"
+        self.heard = b""
+        Thread(target=self.pass_on, daemon=True).start()
+
+    def pass_on(self) -> None:
+        client, node = self.ear.accept()[0], socket.create_connection(self.target)
+        while True:
+            for end in select.select([client, node], [], [])[0]:
+                data = end.recv(1 << 16)
+                if not data:
+                    return
+                if end is client:
+                    self.heard += data
+                (node if end is client else client).sendall(data)
+
+    def say_again(self) -> bytes:
+        """Sends the same bytes to the node; gives what comes back until it is quiet or hangs up."""
+        came = b""
+        with socket.create_connection(self.target) as again, suppress(OSError):
+            again.settimeout(QUIET)
+            again.sendall(self.heard)
+            while data := again.recv(1 << 16):
+                came += data
+        return came
+
+
+def test_a_recorded_conversation_said_again_is_not_answered(node, tmp_path):
+    tap = Wiretap(node.address)
+    ann, eve = Plain(tap.address, **pair(tmp_path, "ann")), Plain(node.address, **pair(tmp_path, "eve"))
+    ann.ask(messages.Ask)
+    before = eve.ask(messages.Ask).values
+    came = tap.say_again()
+    after = eve.ask(messages.Ask).values
+    assert after["retac_sessions"] == before["retac_sessions"] == 2
+    assert b"READY" not in came  # the handshake is not ended, so no message is ever read
+    assert len(came) < 300
