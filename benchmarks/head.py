@@ -26,6 +26,7 @@ from retac_node.models.landmarks3d import LIPS, LOWER_LIP, UPPER_LIP, landmark_b
 from retac_node.ops.geometry import axis_angle, rotation_matrix
 from retac_node.ops.solve import expected
 from retac_node.stages import ingest, track
+from retac_node.stages.track import FILM
 from retac_node.train.sample import Truth, make
 
 STILL = 1.5  # degrees a second below which a head counts as still
@@ -52,7 +53,8 @@ def main() -> None:
         if asked.seconds:
             path = Path(folder) / "sample.mp4"
             truth = make(path, asked.seconds, 512, Fraction(25), asked.seed)
-            against_truth(head, truth, tracked(path, Path(folder)).found)
+            lens = FILM * float(truth.focal) / 512
+            against_truth(head, truth, *(tracked(path, Path(folder), known).found for known in (None, lens)))
         print(
             "\n| clip | frames | landmarks px at 512 | less steady | lips | aperture r | slope | jitter deg | frames/s |"
         )
@@ -61,15 +63,22 @@ def main() -> None:
             print(f"| {path.stem} | {' | '.join(on_clip(head, tracked(path, Path(folder))))} |", flush=True)
 
 
-def tracked(path: Path, folder: Path) -> Done:
+def tracked(path: Path, folder: Path, lens: float | None = None) -> Done:
     digest = recipe.digest(path)
     ctx = Context(folder, "cpu", {digest: path.absolute()})
     clip = ingest.run(ctx, IngestOptions(digest))
     start = perf_counter()
-    return Done(clip, track.run(ctx, TrackOptions(), clip), perf_counter() - start)
+    return Done(clip, track.run(ctx, TrackOptions(lens=lens), clip), perf_counter() - start)
 
 
-def against_truth(head: Head, truth: Truth, found: FaceTrack) -> None:
+def against_truth(head: Head, truth: Truth, guessed: FaceTrack, given: FaceTrack) -> None:
+    rows = [errors(head, truth, found) for found in (guessed, given)]
+    print("| against the truth | lens guessed | lens given |\n|---|---:|---:|")
+    for name in rows[0]:
+        print(f"| {name} | {rows[0][name]:.3f} | {rows[1][name]:.3f} |")
+
+
+def errors(head: Head, truth: Truth, found: FaceTrack) -> dict[str, float]:
     off = rotation_matrix(found.rotation) @ rotation_matrix(truth.rotation).swapaxes(1, 2)
     turn = np.rad2deg(axis_angle(off))  # (T, 3)
     away = found.translation - truth.translation
@@ -92,9 +101,7 @@ def against_truth(head: Head, truth: Truth, found: FaceTrack) -> None:
     basis = landmark_basis(head)
     gaps = [lip_gap(basis.expression, basis.index, e) for e in (truth.expression, found.expression)]
     rows |= {"lip gap r": correlation(*gaps), "lip gap slope": slope(*gaps)}
-    print("| against the truth | |\n|---|---|")
-    for name, value in rows.items():
-        print(f"| {name} | {value:.3f} |")
+    return rows
 
 
 def settled(head: Head, truth: Truth) -> F32:
