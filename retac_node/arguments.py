@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any, NoReturn
 
-from retac_node.arguments_line import add_common, add_learning, add_line, add_subject, number
+from retac_node.arguments_line import add_common, add_learning, add_lexicon, add_line, add_subject, number
 from retac_node.arguments_node import add_remote
 
 ABOUT = """\
@@ -75,6 +75,7 @@ def add_voice(commands: Any) -> None:
         "reference", type=Path, metavar="REF", help="sound or video of the person speaking, 1 s or more"
     )
     command.add_argument("--text", required=True, help="the line to be spoken, in English")
+    add_lexicon(command)
     command.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.wav", help="the spoken line")
     command.add_argument(
         "--timing", type=Path, metavar="OUT.json", help="write when each word and phoneme is spoken, seconds"

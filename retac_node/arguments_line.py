@@ -9,6 +9,7 @@ def add_line(command: argparse.ArgumentParser) -> None:
     """Adds the clip, what it shall say, and what is made of it."""
     command.add_argument("clip", type=Path, metavar="CLIP", help="video of a person talking, 5 to 60 s")
     command.add_argument("--text", default="", help="the line to be spoken, in English")
+    add_lexicon(command)
     command.add_argument(
         "--audio",
         type=Path,
@@ -60,6 +61,15 @@ def add_line(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--consent", default="", metavar="REF", help="reference of the person's consent, kept in the result's metadata"
+    )
+
+
+def add_lexicon(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--lexicon",
+        type=Path,
+        metavar="FILE",
+        help="how words are spoken, a line each: WORD  PHONES in ARPABET, or /IPA/; in a text: [Nguyen](W IH1 N)",
     )
 
 

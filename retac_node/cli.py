@@ -52,6 +52,7 @@ def work(asked: argparse.Namespace) -> int:
 
     try:
         with on_stop(stop):
+            pronounce(asked)
             made = JOBS[asked.command](asked, Desk(asked.work, asked.device, show.event, stopped))
     except RetacError as error:
         return fail(show, error)
@@ -69,6 +70,7 @@ def speak(asked: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a request to end is a Ctrl-C
     try:
         need_zmq()
+        pronounce(asked)
         from retac_node import remote
         from retac_node.talk import talk_with
 
@@ -81,6 +83,14 @@ def speak(asked: argparse.Namespace) -> int:
     if made is not None or asked.json:
         show.done(made or remote.Nothing(), time.monotonic() - began)
     return 0
+
+
+def pronounce(asked: argparse.Namespace) -> None:
+    """Writes the user's own pronunciations into the line."""
+    if getattr(asked, "text", ""):
+        from retac_node import lexicon
+
+        asked.text = lexicon.pronounced(asked.text, asked.lexicon)
 
 
 def need_zmq() -> None:

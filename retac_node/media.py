@@ -323,8 +323,14 @@ def read_audio(path: Path, rate: int | None = None) -> tuple[F32, int]:
     samples, native = read_channels(path)
     if len(samples) == 0:
         return np.zeros(0, np.float32), rate or native
-    mono = samples.mean(axis=1)  # (N,)
+    mono = one_channel(samples)  # (N,)
     return (mono, native) if rate is None else (resampled(mono, native, rate), rate)
+
+
+def one_channel(samples: F32) -> F32:
+    """Gives (N,) of (N, C): the mean; where a channel is 30 dB quieter than the other, it is dead and left out."""
+    power = (samples**2).mean(axis=0)  # (C,)
+    return samples[:, power >= 1e-3 * power.max()].mean(axis=1)
 
 
 def read_channels(path: Path) -> tuple[F32, int]:

@@ -36,7 +36,7 @@ def speak(
         spec = JobSpec(IngestOptions(digest), voice=VoiceOptions(text, engine=engine))
     except ValueError as error:
         raise BadInput(str(error)) from error
-    listening = Stage("ingest", 1, late("reference"), IngestOptions, Clip)
+    listening = Stage("ingest", 2, late("reference"), IngestOptions, Clip)
     speech = desk.run(spec, {digest: reference.absolute()}, ("voice",), {"ingest": listening, "voice": STAGES["voice"]})
     with ExitStack() as stack:
         if timing is not None:

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from retac_node import assets
-
 if TYPE_CHECKING:
     from retac_node.train.sample import Truth
 
@@ -22,6 +20,8 @@ class Sample:
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
     """2.4 s of 256 x 256 at 25 frames a second, with sound."""
+    from retac_node import assets  # Blender's Python, which runs tests/blender, has none of its libraries
+
     if not assets.available("kokoro"):
         pytest.skip("no voice model here; fetch it with `retac assets fetch`")
     from retac_node.train.sample import make  # imports torch: tests that need no clip start without it

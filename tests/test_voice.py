@@ -1,8 +1,6 @@
 """The line is said in the reference's voice, in its place, and every refusal says what to do."""
 
 import os
-from collections.abc import Callable
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -54,7 +52,7 @@ def test_a_clip_without_sound_asks_for_a_voice(tmp_path: Path) -> None:
 @pytest.mark.parametrize("level", [0.0, 1e-4, 0.05])
 def test_silence_and_noise_are_no_voice(tmp_path: Path, level: float) -> None:
     noise = np.random.default_rng(0).normal(0, 1, 48_000) * level
-    with pytest.raises(BadInput, match=r"shot.mp4 has .* s of audible speech.*--voice"):
+    with pytest.raises(BadInput, match=r"shot.mp4 (has|sounds like) .* s of .*speech.*--voice"):
         voice.run(Context(tmp_path, "cpu"), VoiceOptions("Hello"), clip_of(noise))
 
 
@@ -63,37 +61,6 @@ def test_a_silent_recorded_line_is_refused(tmp_path: Path) -> None:
     ctx = Context(tmp_path, "cpu", sources={"a": tmp_path / "line.wav"})
     with pytest.raises(BadInput, match=r"line.wav has no sound"):
         voice.run(ctx, VoiceOptions(audio="a"), clip_of(silence(0)))
-
-
-def test_a_slot_gets_exactly_its_length() -> None:
-    speech = Speech(np.ones(24_000, np.float32), 24_000, (), (), 1.0, 0.5)
-    for seconds in (0.98, 1.0, 2.48):
-        fitted = voice.in_slot(speech, seconds)
-        assert fitted.seconds == seconds
-        assert len(fitted.samples) == round(seconds * 24_000)
-
-
-class Speaker:
-    """Says any line in `length(speed)` seconds."""
-
-    def __init__(self, length: Callable[[float], float]) -> None:
-        self.length = length
-
-    def says(self, ctx: object, line: str, speed: float) -> kokoro.Utterance:
-        end = self.length(speed)
-        return kokoro.Utterance(np.zeros(int(24_000 * end), np.float32), (), (Timed("m", 0.0, end),))
-
-
-@pytest.mark.parametrize("slot", [3.2, 3.6, 4.1, 5.0])
-@pytest.mark.parametrize("power", [1.0, 0.6])
-def test_the_pace_is_found_even_where_the_voice_hardly_follows(slot: float, power: float) -> None:
-    spoken = voice.speak_within(None, Speaker(lambda speed: 3.8 / speed**power), "", slot)  # type: ignore[arg-type]
-    assert 0.8 * slot < spoken.phonemes[-1].end <= slot
-
-
-def test_a_short_line_in_a_long_slot_is_not_slowed_beyond_talking() -> None:
-    spoken = voice.speak_within(None, Speaker(lambda speed: 1 / speed), "", 9.0)  # type: ignore[arg-type]
-    assert spoken.phonemes[-1].end == pytest.approx(1 / voice.SPEEDS[0])
 
 
 def test_the_mix_of_a_known_voice_is_that_voice() -> None:
@@ -234,15 +201,6 @@ def test_alignment_fits_the_energy_and_does_not_depend_on_history(jfk: Clip) -> 
     aligner.align(jfk.audio[int(3.3 * jfk.audio_rate) :], jfk.audio_rate, "ask not what your country can do for you "
                   "ask what you can do for your country")  # fmt: skip
     assert aligner.align(part, jfk.audio_rate, "And so my fellow Americans") == first
-
-
-def test_slot_times_move_with_the_trim() -> None:
-    quiet = np.zeros(12_000, np.float32)
-    tone = np.sin(np.arange(24_000) / 20).astype(np.float32)
-    speech = Speech(np.concatenate([quiet, tone, quiet]), 24_000, (Timed("a", 0.5, 1.5),), (), 2.0, 0.0)
-    cut = voice.trimmed(replace(speech))
-    assert cut.words[0].start == pytest.approx(sound.HEAD, abs=0.03)
-    assert cut.seconds == pytest.approx(1.0 + sound.HEAD + sound.TAIL, abs=0.05)
 
 
 def test_word_errors_count_edits() -> None:

@@ -5,6 +5,7 @@ about 0.03 s of work a second.  The phonemes are those of ops/phonemes.py.
 """
 
 import functools
+from dataclasses import replace
 
 import numpy as np
 import pocketsphinx
@@ -13,6 +14,7 @@ from retac_node.data import F32, Timed
 from retac_node.errors import BadInput
 from retac_node.models import kokoro
 from retac_node.ops import phonemes, sound, text
+from retac_node.ops.phrases import phrases
 
 RATE = 16_000
 HOP = 0.010  # seconds a frame
@@ -24,7 +26,7 @@ def align(samples: F32, rate: int, line: str) -> tuple[tuple[Timed, ...], tuple[
 
     Raises BadInput when the recording cannot be the line.
     """
-    words = text.words(line)
+    labels, words = entries(line)
     recording = pcm(sound.resample(samples, rate, RATE))
     for beam in BEAMS:
         decoder = decoder_for(words, beam)
@@ -36,8 +38,22 @@ def align(samples: F32, rate: int, line: str) -> tuple[tuple[Timed, ...], tuple[
             continue
         found = timed(decoder)
         if [word.label for word in found[0]] == words:
-            return found
+            return tuple(replace(word, label=label) for word, label in zip(found[0], labels, strict=True)), found[1]
     raise BadInput(f"the recording does not fit its text ({line[:60]!r}); give the words that are spoken in it")
+
+
+def entries(line: str) -> tuple[list[str], list[str]]:
+    """Gives the words as they are shown and as the recogniser's dictionary names them.
+
+    A word whose pronunciation is given in the line is named by it: |wˈɪn.
+    """
+    labels, names = [], []
+    for phrase in phrases(line):
+        given = {stand_in.lower(): word for stand_in, word in phrase.given.items()}
+        for word in text.words(phrase.text):
+            labels.append(given[word].label if word in given else word)
+            names.append(f"|{given[word].letters}" if word in given else word)
+    return labels, names
 
 
 def decoder_for(words: list[str], beam: float) -> pocketsphinx.Decoder:
@@ -59,7 +75,7 @@ def shared_decoder(beam: float) -> pocketsphinx.Decoder:
 
 def pronunciation(word: str) -> str:
     """Gives ARPABET for a word that the recogniser's dictionary lacks."""
-    spelled = "".join(part.symbols for part in kokoro.spell(word))
+    spelled = word[1:] if word[0] == "|" else "".join(part.symbols for part in kokoro.spell(word))
     return " ".join(phonemes.to_arpabet(label) for label, _, _ in phonemes.from_symbols(spelled)) or "AH"
 
 

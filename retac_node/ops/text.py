@@ -1,12 +1,15 @@
 """Writes English text the way it is spoken: numbers, money, times and abbreviations as words.  Pure; never phonemes.
 
 Punctuation that shapes the melody of a sentence (. , ? ! ; : — …) is kept; contractions are kept; the rest is spelled
-out or dropped.  `words` gives the bare words that a transcript is compared by.
+out or dropped.  Marks of pronunciation (see ops/phrases.py) are dropped.  `words` gives the bare words that
+a transcript is compared by.
 """
 
 import re
 import unicodedata
 from collections.abc import Callable
+
+from retac_shared import marks
 
 ONES = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
@@ -64,7 +67,7 @@ NUMBER = r"\d{1,3}(?:,\d{3})+|\d+"
 
 def normalise(text: str) -> str:
     """Gives the text with everything that is not a plain word or a mark of melody spelled out."""
-    text = plain_marks(text)
+    text = plain_marks(marks.plain(text))
     for pattern, spoken in RULES:
         text = pattern.sub(spoken, text)
     return tidy(text)

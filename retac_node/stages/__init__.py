@@ -27,10 +27,10 @@ HEAD, LANDMARKS, TALKER, REFINER = "head.npz", "landmarks.npz", "motion.safetens
 VOICES = "voices.npz"
 
 ROWS = (
-    Stage("ingest", 1, late("ingest"), asked.IngestOptions, data.Clip, cost=1),
+    Stage("ingest", 2, late("ingest"), asked.IngestOptions, data.Clip, cost=1),
     Stage(
-        "voice", 1, late("voice"), asked.VoiceOptions, data.Speech, ("ingest",),
-        ("kokoro", "speaker_encoder", "perth", VOICES), cost=8,
+        "voice", 2, late("voice"), asked.VoiceOptions, data.Speech, ("ingest",),
+        ("kokoro", "speaker_encoder", "perth", "voice_activity", VOICES), cost=8,
     ),
     Stage(
         "track", 3, late("track"), asked.TrackOptions, data.FaceTrack, ("ingest",),

@@ -4,12 +4,10 @@ Text: the voice nearest to the reference is mixed from the bank, its pitch set t
 timed, then spectrum and loudness are matched and the watermark goes in.  The same options give the same samples.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from onnxruntime import InferenceSession
 from retac_shared.options import VoiceOptions
 from scipy.optimize import nnls
 
@@ -17,16 +15,16 @@ from retac_node import assets, media
 from retac_node.data import F32, Clip, Speech, Timed
 from retac_node.engine.stage import Context
 from retac_node.errors import BadInput
-from retac_node.models import aligner, kokoro, speaker, watermark
+from retac_node.models import activity, aligner, kokoro, speaker, watermark
 from retac_node.ops import sound
+from retac_node.stages.slot import Voice, in_slot, speak_within, trimmed
 
-SPEEDS = (0.7, 1.5)  # slower and faster than the voice's own pace that still sound like talking
 PITCHES = (0.7, 1.4)  # factors on the voice's pitch that still sound like a person
 LEVELS = (-35.0, -12.0)  # dB, gated
-TRIES = 4  # of the pace, to fill a slot
 NEIGHBOURS = 5  # voices that may be mixed
 LISTEN = 60.0  # seconds of the reference that are used
 ENOUGH = 1.0  # seconds of speech that a reference must have
+OVERLOAD = 0.05  # of the sound at its peaks: it was cut off there
 RECORDED_RATE = 48_000  # Hz
 
 
@@ -47,11 +45,17 @@ def run(ctx: Context, options: VoiceOptions, clip: Clip) -> Speech:
 
 def spoken(ctx: Context, options: VoiceOptions, clip: Clip) -> Speech:
     ctx.progress(0.0, "listening to the voice")
-    reference = listen(*reference_sound(ctx, options, clip))
+    samples, rate, name = reference_sound(ctx, options, clip)
+    reference = listen(samples, rate, name)
+    if sound.overload(samples) > OVERLOAD:
+        ctx.warn(
+            f"the sound of {name} is cut off at its peaks, as by a microphone that was too loud, so the voice is less "
+            "like it than it could be; give a clean recording of the voice with --voice"
+        )
     bank = kokoro.load_voices()
     weights = nearest_mix(bank, reference.embedding)
     pitch = reference.pitch / float(np.exp(weights @ np.log(bank.pitches)))
-    voice = Voice(kokoro.load(assets.path("kokoro")), bank.mixed(weights), float(np.clip(pitch, *PITCHES)))
+    voice = Voice(assets.path("kokoro"), bank.mixed(weights), float(np.clip(pitch, *PITCHES)))
     utterance = speak_within(ctx, voice, options.text, options.slot_seconds)
     ctx.progress(0.9, "matching the recording")
     samples = sound.matched_spectrum(utterance.samples, kokoro.RATE, reference.spectrum)
@@ -118,6 +122,13 @@ def listen(samples: F32, rate: int, name: str) -> Reference:
     samples = samples[: int(LISTEN * rate)]
     pitch = sound.median_pitch(samples, rate)
     seconds = seconds_of_speech(samples, rate)
+    if seconds >= ENOUGH and assets.available("voice_activity"):
+        speech = activity.seconds_of_speech(samples, rate)
+        if speech < ENOUGH:
+            raise BadInput(
+                f"{name} sounds like music or noise: {speech:.1f} s of its {seconds:.1f} s of sound are speech and the "
+                f"voice needs {ENOUGH:.0f} s; give a recording of the voice with --voice"
+            )
     if seconds < ENOUGH or np.isnan(pitch):
         raise BadInput(
             f"{name} has {seconds:.1f} s of audible speech and the voice needs {ENOUGH:.0f} s; "
@@ -145,74 +156,3 @@ def nearest_mix(bank: kokoro.VoiceBank, embedding: F32) -> F32:
     weights = np.zeros(len(bank.names), np.float32)
     weights[near] = found / found.sum()
     return weights
-
-
-@dataclass(frozen=True)
-class Voice:
-    session: InferenceSession
-    styles: F32  # (510, 256)
-    pitch: float  # factor
-
-    def says(self, ctx: Context, line: str, speed: float) -> kokoro.Utterance:
-        def track(pieces: list[list[kokoro.Word]]) -> Iterable[list[kokoro.Word]]:
-            return ctx.track(pieces, label="speaking the line")
-
-        return kokoro.speak(self.session, self.styles, line, speed, self.pitch, track)
-
-
-def speak_within(ctx: Context, voice: Voice, line: str, seconds: float | None) -> kokoro.Utterance:
-    """Speaks the line; where there is a slot, at the pace that fills it, within SPEEDS.
-
-    The model's lengths come in whole frames, so pace and length are not proportional: the pace is searched for.
-    Raises BadInput when the line is longer than the slot at the fastest pace.
-    """
-    speed, utterance = 1.0, voice.says(ctx, line, 1.0)
-    if seconds is None:
-        return utterance
-    slow, fast, best = 0.0, np.inf, None  # too long at `slow`, short enough at `fast`
-    for _ in range(TRIES):
-        length = seconds_of(utterance)
-        if length > seconds:
-            slow = speed
-        else:
-            fast, best = speed, utterance
-        guess = float(np.clip(speed * length / (0.97 * seconds), *SPEEDS))
-        if guess == speed or 0.93 * seconds <= length <= seconds or fast - slow < 0.02:
-            break
-        speed = guess if slow < guess < fast else (max(slow, SPEEDS[0]) + min(fast, SPEEDS[1])) / 2
-        utterance = voice.says(ctx, line, speed)
-    if best is None and speed < SPEEDS[1]:
-        utterance = voice.says(ctx, line, SPEEDS[1])
-    if best is None and (needed := seconds_of(utterance)) > seconds:
-        raise BadInput(
-            f"the line needs {np.ceil(10 * needed) / 10:.1f} s at the fastest pace and its place in the clip has "
-            f"{seconds:.1f} s; move --end later or shorten the text"
-        )
-    return best or utterance
-
-
-def seconds_of(utterance: kokoro.Utterance) -> float:
-    """Gives how long a slot the line needs: the quiet tail may be cut."""
-    return utterance.phonemes[-1].end + 0.04
-
-
-def trimmed(speech: Speech) -> Speech:
-    """Cuts the silence around a line and moves its times with it."""
-    samples, cut = sound.trim(speech.samples, speech.rate)
-    seconds = len(samples) / speech.rate
-    words = tuple(within(word, cut / speech.rate, seconds) for word in speech.words)
-    phonemes = tuple(within(phoneme, cut / speech.rate, seconds) for phoneme in speech.phonemes)
-    return replace(speech, samples=samples, words=words, phonemes=phonemes, seconds=seconds)
-
-
-def within(item: Timed, cut: float, seconds: float) -> Timed:
-    return Timed(item.label, float(np.clip(item.start - cut, 0, seconds)), float(np.clip(item.end - cut, 0, seconds)))
-
-
-def in_slot(speech: Speech, seconds: float) -> Speech:
-    """Makes the samples exactly as long as the slot: silence after the line, or less of it."""
-    count = round(seconds * speech.rate)
-    samples = np.pad(speech.samples, (0, max(0, count - len(speech.samples))))[:count]
-    if count < len(speech.samples):
-        samples = sound.faded(samples, 0, int(0.01 * speech.rate))
-    return replace(speech, samples=samples, seconds=seconds)

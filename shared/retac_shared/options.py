@@ -6,6 +6,8 @@ Raises ValueError with one sentence that says what, where and what to do.
 from dataclasses import dataclass, field
 from typing import Literal
 
+from retac_shared import marks
+
 MAX_WORDS = 600  # about four minutes of speech
 
 
@@ -120,13 +122,15 @@ def check_lens(lens: float | None) -> None:
 
 
 def check_text(text: str) -> None:
-    """Accepts a line of English; raises ValueError for nothing, too much, or another script."""
-    if not any(character.isalnum() for character in text):
+    """Accepts a line of English; raises ValueError for nothing, too much, another script, or marks that are wrong."""
+    marks.parts(text)
+    read = marks.plain(text)
+    if not any(character.isalnum() for character in read):
         raise ValueError("the text has no words; give the line to be spoken with --text")
-    words = len(text.split())
+    words = len(read.split())
     if words > MAX_WORDS:
         raise ValueError(f"the text has {words} words and a line may have {MAX_WORDS}; split it into several jobs")
-    foreign = [character for character in text if character.isalpha() and not is_latin(character)]
+    foreign = [character for character in read if character.isalpha() and not is_latin(character)]
     if foreign:
         raise ValueError(
             f"the text has characters of another script ({''.join(foreign[:8])}); only English can be spoken"
@@ -134,4 +138,4 @@ def check_text(text: str) -> None:
 
 
 def is_latin(character: str) -> bool:
-    return ord(character) < 0x250  # Basic Latin to Latin Extended-B
+    return ord(character) < 0x250 or 0x1E00 <= ord(character) < 0x1F00  # to Latin Extended-B, and Vietnamese

@@ -1,0 +1,102 @@
+"""What cannot be a voice to imitate is refused in one sentence, and what is only bad is used."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from retac_shared.options import VoiceOptions
+
+from retac_node import assets, media
+from retac_node.data import Clip
+from retac_node.engine.stage import Context
+from retac_node.errors import BadInput
+from retac_node.models import activity, kokoro, speaker
+from retac_node.ops import sound
+from retac_node.stages import voice
+
+RATE = 24_000
+NEEDED = ("kokoro", "speaker_encoder", "perth", "voice_activity")
+pytestmark = pytest.mark.skipif(not all(assets.available(name) for name in NEEDED), reason="no voice models here")
+
+
+@pytest.fixture(scope="module")
+def talk() -> np.ndarray:
+    """Five seconds of a made voice."""
+    bank = kokoro.load_voices()
+    styles = bank.mixed(np.eye(len(bank.names), dtype=np.float32)[12])
+    line = "The morning train was late again, so we walked along the river and talked about the summer."
+    return kokoro.speak(kokoro.load(assets.path("kokoro")), styles, line).samples
+
+
+def music(seconds: float, kind: str) -> np.ndarray:
+    """A tune with drums: notes of harmonics that are struck and fade, or are held."""
+    rng, step = np.random.default_rng(3), RATE // 2
+    out = np.zeros(int(seconds * RATE))
+    time = np.arange(step) / RATE
+    fade = np.exp(-4 * time) if kind == "piano" else np.minimum(1, (0.5 - time) / 0.05)
+    for start in range(0, len(out) - step, step):
+        hertz = 220 * 2 ** (rng.choice([0, 2, 4, 5, 7, 9, 11, 12]) / 12)
+        out[start : start + step] += fade * sum(np.sin(2 * np.pi * hertz * k * time) / k for k in range(1, 7))
+        out[start : start + step // 4] += rng.normal(0, 0.5, step // 4) * np.exp(-60 * time[: step // 4])
+    return (0.2 * out).astype(np.float32)
+
+
+def warnings_for(folder: Path, samples: np.ndarray) -> list[str]:
+    """Has a clip with this sound say a line; gives what is warned of."""
+    clip = Clip("0", "shot.mp4", Fraction(25), np.zeros(50), 64, 64, samples.astype(np.float32), RATE)
+    warned: list[str] = []
+    voice.run(Context(folder, "cpu", warn=warned.append), VoiceOptions("Hello."), clip)
+    return warned
+
+
+@pytest.mark.parametrize("kind", ["piano", "organ"])
+def test_music_alone_is_no_voice(tmp_path: Path, kind: str) -> None:
+    with pytest.raises(BadInput, match=r"^shot.mp4 sounds like music or noise: .*--voice$"):
+        warnings_for(tmp_path, music(6, kind))
+
+
+def test_half_a_second_of_speech_is_too_little(tmp_path: Path, talk: np.ndarray) -> None:
+    with pytest.raises(BadInput, match=r"^shot.mp4 has 0\.\d s of audible speech and the voice needs 1 s; .*--voice$"):
+        warnings_for(tmp_path, talk[RATE : RATE + RATE // 2])
+
+
+def test_speech_over_music_is_a_voice(talk: np.ndarray) -> None:
+    mixed = talk + 0.3 * np.abs(talk).max() * music(len(talk) / RATE, "piano")[: len(talk)]
+    assert activity.seconds_of_speech(mixed, RATE) > 0.7 * activity.seconds_of_speech(talk, RATE) > 2
+
+
+@pytest.mark.parametrize("gain", [5, 20])
+def test_an_overloaded_voice_is_used_and_said_to_be_overloaded(talk: np.ndarray, gain: float) -> None:
+    cut = np.clip(gain * talk / np.abs(talk).max(), -1, 1)
+    through_a_codec = sound.resample(sound.resample(0.7 * cut, RATE, 32_000), 32_000, RATE)
+    assert sound.overload(talk) < 0.6 * voice.OVERLOAD
+    assert min(sound.overload(cut), sound.overload(through_a_codec)) > voice.OVERLOAD
+    clean = voice.listen(talk, RATE, "clean")
+    assert voice.listen(cut, RATE, "cut").pitch == pytest.approx(clean.pitch, rel=0.05)
+
+
+def test_the_sentence_on_an_overloaded_clip_asks_for_a_clean_one(tmp_path: Path, talk: np.ndarray) -> None:
+    warned = warnings_for(tmp_path, np.clip(20 * talk / np.abs(talk).max(), -1, 1))
+    assert len(warned) == 1
+    assert "cut off at its peaks" in warned[0]
+    assert "--voice" in warned[0]
+
+
+def test_a_telephone_keeps_pitch_and_asks_for_no_more_than_its_band(talk: np.ndarray) -> None:
+    clean, phone = voice.listen(talk, RATE, "clean"), voice.listen(sound.resample(talk, RATE, 8000), 8000, "phone")
+    assert phone.pitch == pytest.approx(clean.pitch, rel=0.02)
+    assert speaker.similarity(phone.embedding, clean.embedding) > 0.7
+    assert np.isnan(phone.spectrum[sound.BANDS > 4000]).all()
+    assert np.isfinite(sound.matched_spectrum(talk, RATE, phone.spectrum)).all()
+
+
+@pytest.mark.parametrize("dead", [0, 1])
+def test_a_dead_channel_is_left_out(tmp_path: Path, talk: np.ndarray, dead: int) -> None:
+    both = np.stack([talk, talk], axis=1)
+    both[:, dead] = np.random.default_rng(0).normal(0, 1e-4, len(talk))
+    soundfile.write(tmp_path / "half.wav", both, RATE, "FLOAT")
+    samples, rate = media.read_audio(tmp_path / "half.wav")
+    assert sound.gated_level(samples, rate) == pytest.approx(sound.gated_level(talk, RATE), abs=0.1)
+    assert voice.listen(samples, rate, "half").pitch == pytest.approx(voice.listen(talk, RATE, "whole").pitch, rel=0.01)
