@@ -91,7 +91,8 @@ def test(arguments: list[str]) -> None:
     retac("assets", "fetch", *JUDGES)
     os.chdir(ROOT)
     checks = [[PYTHON, "-m", "ruff", "check", "."], [PYTHON, "-m", "mypy"], [PYTHON, "-m", "pytest", *arguments]]
-    if not arguments and (blender := make_blender()) is not None:
+    blender = None if arguments else make_blender()
+    if blender is not None:
         addon([])
         paths = f"pythonpath=. shared {BROUGHT.relative_to(ROOT)}"
         checks.insert(2, [blender, "-m", "pytest", "-p", "no:cacheprovider", "-o", paths, "tests/blender"])
@@ -213,7 +214,8 @@ def blender_python() -> tuple[str, tuple[int, int]] | None:
     if sys.version_info[:2] in BPY:
         return sys.executable, (sys.version_info[0], sys.version_info[1])
     for version in BPY:
-        if program := shutil.which("python{}.{}".format(*version)):
+        program = shutil.which("python{}.{}".format(*version))
+        if program is not None:
             return program, version
     return None
 

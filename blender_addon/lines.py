@@ -148,6 +148,7 @@ def edit_line(shot: Shot, key: str) -> bool:
     """Opens the line's curves in the Graph Editor and the Dope Sheet; False where they are gone."""
     leave_tweak(shot)
     settle(shot)
+    choose(shot.head)
     opened = 0
     for owner in shot.owners:
         for track, strip in strips_of_line(owner, key)[:1]:
@@ -160,6 +161,14 @@ def edit_line(shot: Shot, key: str) -> bool:
             animation.use_tweak_mode = True
             opened += animation.use_tweak_mode
     return opened == 2
+
+
+def choose(head: Any) -> None:
+    """Selects the head where it can be: editors show the curves of what is selected."""
+    layer = bpy.context.view_layer
+    if head.name in layer.objects and head.visible_get():
+        head.select_set(True)
+        layer.objects.active = head
 
 
 def compare(shot: Shot, key: str, influence: float) -> None:

@@ -51,7 +51,11 @@ class RETAC_OT_import_clip(Waits, bpy.types.Operator, ImportHelper):
             return {"CANCELLED"}
         arrivals.remember(f"Re-TTAC: {self.bl_label}")
         how = "EXEC_DEFAULT" if bpy.app.background else "INVOKE_DEFAULT"
-        return bpy.ops.retac.solve(how, wait=self.wait) if self.solve else {"FINISHED"}
+        try:
+            return bpy.ops.retac.solve(how, wait=self.wait) if self.solve else {"FINISHED"}
+        except RuntimeError as error:  # what that button has to say
+            self.report({"ERROR"}, str(error).removeprefix("Error: ").strip())
+            return {"CANCELLED"}
 
 
 class RETAC_OT_match_fps(Greyed, bpy.types.Operator):

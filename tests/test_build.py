@@ -87,6 +87,30 @@ def test_the_demo_hands_its_options_to_dub(build, monkeypatch):
     assert ran[2] == ("retac_node.compare", "a.mp4", "out/demo.mp4", "-o", "out/before_after.mp4")
 
 
+def test_the_addon_is_packed_with_what_it_shares_and_brings(build, tmp_path):
+    wheel = tmp_path / "msgspec-1-cp313-cp313-win_amd64.whl"
+    wheel.write_bytes(b"wheel")
+    files = dict(build.addon_files([wheel]))
+    assert {"__init__.py", "LICENSE", "retac_shared/client.py", "retac_shared/LICENSE"} <= files.keys()
+    manifest = tomllib.loads(files["blender_manifest.toml"].decode())
+    assert manifest["wheels"] == ["./wheels/msgspec-1-cp313-cp313-win_amd64.whl"]
+    assert "wheels" not in manifest["permissions"]
+
+
+def test_the_addon_has_the_projects_version():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    manifest = tomllib.loads((ROOT / "blender_addon" / "blender_manifest.toml").read_text())
+    assert manifest["version"] == project["version"]
+
+
+def test_a_blender_is_chosen_for_the_python_that_is_there(build, monkeypatch):
+    monkeypatch.setattr(build.sys, "version_info", (3, 12, 0))
+    monkeypatch.setattr(build.shutil, "which", {"python3.13": "/usr/bin/python3.13"}.get)
+    assert build.blender_python() == ("/usr/bin/python3.13", (3, 13))
+    monkeypatch.setattr(build.shutil, "which", lambda name: None)
+    assert build.blender_python() is None
+
+
 def test_help_needs_nothing_installed():
     command = [sys.executable, "-I", "-S", str(ROOT / "build.py"), "--help"]
     assert "RETAC_TORCH" in subprocess.run(command, capture_output=True, text=True, check=True).stdout

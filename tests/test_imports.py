@@ -80,6 +80,25 @@ def test_the_engine_knows_tasks() -> None:
     assert strangers(node("engine"), ("numpy", "msgspec", *node("errors"))) == []
 
 
+def test_the_addon_imports_what_is_shared_at_the_top_of_its_files() -> None:  # its name is there only then
+    inner = [
+        f"{path.name}: {name}"
+        for path in FILES
+        if path.parent.name == "blender_addon"
+        for function in ast.walk(ast.parse(path.read_text()))
+        if isinstance(function, ast.FunctionDef)
+        for node in ast.walk(function)
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [])
+        if within(name, "retac_shared")
+    ]
+    assert inner == []
+
+
+def test_the_talk_of_the_addon_knows_no_blender() -> None:
+    talk = tuple(f"blender_addon.{name}" for name in ("errands", "localnode", "_shared"))
+    assert breaches(talk, tuple(BLENDER)) == []
+
+
 def test_nothing_in_the_node_knows_blender() -> None:
     assert breaches(("retac_node", "retac_shared"), tuple(BLENDER)) == []
 

@@ -68,6 +68,7 @@ def test_it_breaks_no_rule_of_extensions(addon, monkeypatch):
 
 
 def test_a_mistake_while_it_registers_takes_all_back(addon, monkeypatch):
+    forget_ours(monkeypatch)
     package = sys.modules[addon.name]
     addon_utils.disable(addon.name)
     monkeypatch.setattr(package, "MODULES", ("preferences", "props", "errands"))  # the last cannot register

@@ -148,6 +148,7 @@ def test_edits_work_where_the_strip_was_moved(scene: ModuleType, shot: Any) -> N
         strip = owner.animation_data.nla_tracks[-1].strips[0]
         strip.frame_start, strip.frame_end = strip.frame_start + 2, strip.frame_end + 2
     scene.edit_line(shot, made.KEY)
+    assert shot.head.select_get()
     scene.nudge_viseme(shot, 1014, {"jawOpen": 1.0}, 0.3, 1)
     added = (read(scene, shot).expression[2:] - before.expression[:-2])[:, JAW]
     assert int(added.argmax()) == 9
@@ -158,6 +159,7 @@ def test_without_open_curves_an_edit_says_what_to_do(scene: ModuleType, shot: An
     with pytest.raises(ValueError, match="press Edit"):
         scene.offset_scale(shot, "Jaw", 1003, 1026, 0.1, 1.0)
     scene.edit_line(shot, made.KEY)
+    assert shot.head.select_get()
     with pytest.raises(ValueError, match="is empty"):
         scene.offset_scale(shot, "Jaw", 1026, 1003, 0.1, 1.0)
     with pytest.raises(ValueError, match="are not in the line"):
