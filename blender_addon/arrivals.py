@@ -153,8 +153,8 @@ MADE = {"solve": "Solved Head", "line": "New Line", "dub": "Rendered Shot"}
 def show(job: str, pictures: list[Path]) -> None:
     """Shows frames of a job that is not finished yet."""
     found = book.find(job)
-    if found is None or isinstance(shot := shot_in(found[1]), str):
-        return
+    if found is None or found[1].state == "placed" or isinstance(shot := shot_in(found[1]), str):
+        return  # what came late would lie above the finished shot
     for picture in pictures:
         if match := NUMBER.fullmatch(picture.name):
             scene.show_preview_frame(found[0], shot, found[1].line, int(match[1]), picture)

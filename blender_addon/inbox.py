@@ -194,6 +194,7 @@ def ended(talk: Talk, news: News) -> None:
         return
     state = talk.errands.all[news.job].state
     if state == "done":
+        talk.previews.pop(news.job, None)
         talk.arrived.append(news.job)
     else:
         found[1].state = state

@@ -74,6 +74,15 @@ def test_a_render_with_the_curves_as_they_came_sends_none(spoken):
     assert files(spoken) == {"clip"}
 
 
+def test_a_preview_that_comes_late_does_not_lie_above_the_finished_shot(addon, spoken):
+    assert bpy.ops.retac.render() == {"FINISHED"}
+    strips = addon.module("compat").all_strips(bpy.context.scene)
+    before = sorted(strip.name for strip in strips)
+    addon.module("arrivals").show(spoken.jobs[-1].name, [Path(spoken.jobs[-1].folder) / "preview" / "000001.jpg"])
+    assert sorted(strip.name for strip in addon.module("compat").all_strips(bpy.context.scene)) == before
+    assert not [name for name in before if "preview" in name]
+
+
 def test_a_nudged_curve_is_rendered_as_it_is_seen(addon, spoken):
     bpy.ops.retac.offset_scale(group=addon.module("scene").GROUPS[0], first=15, last=20, offset=8.0)
     assert bpy.ops.retac.render() == {"FINISHED"}
