@@ -93,7 +93,7 @@ class Placed:
 
 
 def read(seen: Watched, placed: Placed, frames: slice) -> tuple[Tensor, Tensor, Tensor]:
-    """Reads contrast (t, P) at the points, its trust (t, P), and what an activation changes it by (t, P, E)."""
+    """Reads contrast (t, P) at the points, its trust (t, P), and what a move in head space changes it by (t, P, 3)."""
     shape = seen.mean + torch.einsum("s,spc->pc", placed.identity, seen.identity)  # (P, 3)
     E, P, _ = seen.expression.shape
     points = shape + (placed.expression[frames] @ seen.expression.reshape(E, -1)).view(-1, P, 3)
@@ -107,8 +107,7 @@ def read(seen: Watched, placed: Placed, frames: slice) -> tuple[Tensor, Tensor, 
     value, slope = sample(seen.pattern[frames], at)
     by_pixel = torch.einsum("tpi,tij->tpj", slope, A[:, :, :2]) * over  # (t, P, 2) d value / d camera x, y
     by_depth = -(by_pixel * points[..., :2]).sum(-1, keepdim=True) / points[..., 2:]
-    by_head = torch.cat([by_pixel, by_depth], -1) @ R  # (t, P, 3)
-    return value, trust, torch.bmm(by_head.transpose(0, 1), seen.expression.permute(1, 2, 0)).transpose(0, 1)
+    return value, trust, torch.cat([by_pixel, by_depth], -1) @ R
 
 
 def sample(pattern: Tensor, at: Tensor) -> tuple[Tensor, Tensor]:
@@ -147,17 +146,14 @@ def pattern_equations(seen: Watched, placed: Placed, at_once: int) -> tuple[Tens
 
     Gauss-Newton on the sum of squares with the pattern itself eliminated (variable projection, Golub and Pereyra 1973).
     """
-    T = len(placed.expression)
-    blocks = [slice(t, t + at_once) for t in range(0, T, at_once)]
-    value, trust = (
-        torch.cat(parts) for parts in zip(*(read(seen, placed, block)[:2] for block in blocks), strict=True)
-    )
+    blocks = [slice(t, t + at_once) for t in range(0, len(placed.expression), at_once)]
+    value, trust, by_head = map(torch.cat, zip(*(read(seen, placed, block) for block in blocks), strict=True))
     error = unexplained(value, trust, placed.turned)
     spread = 1.4826 * error[trust > 0].abs().median().clamp(min=1e-3)
     weight = PRICE / value.shape[1] / spread**2 * trust * (HUBER * spread / error.abs().clamp(min=HUBER * spread))
     own, pull = [], []
     for block in blocks:
-        slope = read(seen, placed, block)[2]
+        slope = torch.bmm(by_head[block].transpose(0, 1), seen.expression.permute(1, 2, 0)).transpose(0, 1)  # (t, P, E)
         weighted = (slope * weight[block, :, None]).transpose(1, 2)
         own.append(weighted @ slope)
         pull.append(-(weighted @ error[block, :, None])[..., 0])

@@ -66,7 +66,7 @@ def written_frames(options: EncodeOptions, clip: Clip, motion: Motion) -> tuple[
 
 def pasted(plates: Iterable[U8], patches: tuple[Patches, ...], first: int) -> Iterator[U8]:
     """Yields each plate, (H, W, 3), with the patch of its output frame in it where there is one."""
-    place = {chunk.start + n + first: (chunk, n) for chunk in patches for n in range(len(chunk.rgb))}
+    place = places(patches, first)
     for written, plate in enumerate(plates):
         if written in place:
             chunk, n = place[written]
@@ -74,9 +74,14 @@ def pasted(plates: Iterable[U8], patches: tuple[Patches, ...], first: int) -> It
         yield plate
 
 
+def places(patches: tuple[Patches, ...], first: int) -> dict[int, tuple[Patches, int]]:
+    """Finds for each written frame that has a patch the chunk that holds it, and its place there."""
+    return {chunk.start + n + first: (chunk, n) for chunk in patches for n in range(len(chunk.rgb))}
+
+
 def mattes(patches: tuple[Patches, ...], first: int, height: int, width: int) -> Iterator[U8]:
     """Yields, without end, each written frame's matte (height, width): 255 where the plate was replaced."""
-    place = {chunk.start + n + first: (chunk, n) for chunk in patches for n in range(len(chunk.rgb))}
+    place = places(patches, first)
     for written in count():
         matte = np.zeros((height, width, 1), np.uint8)
         if written in place:
