@@ -51,15 +51,15 @@ class Upload:
         if isinstance(message, Credit) and message.offset + message.count <= self.size + WINDOW:
             if message.offset != self.granted:
                 self.position = message.offset
-            self.granted = min(message.offset + message.count, self.size)
+            self.granted = message.offset + message.count  # past the end too: the next Credit goes on from there
             return Moved(self.request, self.position, self.size)
         return Sent(self.request, self.sha256) if isinstance(message, Done) else None
 
     def chunks(self) -> Iterator[Outgoing]:
         """Gives what may be sent now.  Raises OSError where the file cannot be read on."""
-        while self.position < self.granted:
+        while self.position < (end := min(self.granted, self.size)):
             self.file.seek(self.position)
-            data = self.file.read(min(CHUNK, self.granted - self.position))
+            data = self.file.read(min(CHUNK, end - self.position))
             if not data:
                 raise OSError(0, "it became shorter while it was sent")
             chunk = Chunk(self.request, self.position, self.size)
