@@ -7,10 +7,12 @@ import time
 import pytest
 from retac_shared.access import BadAddress, checked_address, read_key
 from retac_shared.client import Client, new_job
+from retac_shared.follower import Follower
 from retac_shared.inbox import Failed, Fetched, Inbox, Link, Moved, Sent
 from retac_shared.jobs import JobStatus, Part
-from retac_shared.messages import Jobs, Metrics, Parts, Put, Refused, Status, Submit, Watch
+from retac_shared.messages import Credit, Jobs, Metrics, Parts, Put, Refused, Status, Submit, Watch
 from retac_shared.order import Order
+from retac_shared.transfers import Upload
 
 from retac_node.keys import new_client, node_pair
 from tests.fake_router import FakeNode
@@ -89,6 +91,13 @@ def test_an_upload_goes_on_after_the_node_was_started_again(node, client, tmp_pa
     node.start()
     assert node.files[first(client, Sent, Refused).sha256] == path.read_bytes()
     assert next(message for message in node.heard if isinstance(message, Put)).sha256 in came
+
+
+def test_credits_past_the_end_of_a_file_leave_nothing_out(tmp_path):
+    upload = Upload(1, a_file(tmp_path / "up", 3 * MIB), "0" * 64, Follower())
+    upload.take(Credit(1, 0, 4 * MIB))
+    upload.take(Credit(1, 4 * MIB, 4 * MIB))
+    assert [chunk.offset for chunk, _ in upload.chunks()] == [0, MIB, 2 * MIB]
 
 
 def test_a_download_goes_on_in_another_process(node, tmp_path):
