@@ -26,8 +26,8 @@ from retac_node import media
 from retac_node.data import F32, Clip
 from retac_node.errors import BadInput
 from retac_node.evaluate import without_nan
+from retac_node.models.clone import learn
 from retac_node.orders import slot_of
-from retac_node.stages.voice import listen
 
 LINES = {
     3: "Please move forward.",
@@ -103,7 +103,7 @@ def speaks(clip: Path) -> bool:
     """Says whether the clip's own sound is enough to take the voice from."""
     samples, rate = media.read_audio(clip)
     try:
-        return len(samples) > 0 and bool(listen(samples, rate, clip.name))
+        return len(samples) > 0 and bool(learn(samples, rate, clip.name))
     except BadInput:
         return False
 

@@ -18,6 +18,7 @@ from .errands import Errand
 
 NUMBER = re.compile(r"(\d+)\.jpg")
 OURS = "RETAC_OT_"
+SOLVED = ("track.npz", "mesh.npz", "texture.png", "words.json")  # the last is there where the node has ears
 
 Steps = Iterator[Any]
 
@@ -115,25 +116,28 @@ def start_again() -> None:
 
 def place_head(into: bpy.types.Scene, entry: Any, here: dict[str, Path]) -> Steps:
     plate = sure(scene.plate_named(into, entry.strip))
-    data = yield from aside(lambda: scene.read_shot(here["track.npz"], here["mesh.npz"], here["texture.png"]))
+    for shot in [shot for shot in scene.shots(into) if shot.plate_strip == plate.strip]:
+        yield from scene.following(into, shot)
+    data = yield from aside(lambda: scene.read_shot(*(here.get(name) for name in SOLVED)))
     shot = yield from scene.building(into, plate, data)
     into.retac.head = entry.head = shot.head
 
 
 def place_line(into: bpy.types.Scene, entry: Any, here: dict[str, Path]) -> Steps:
-    shot, sound = shot_of(entry), here["speech.wav"]
-    made = here["motion.npz"], here["timing.json"], sound
-    yield from scene.adding_line(into, shot, entry.name, *made, entry.first, label=entry.label)
+    shot = yield from scene.following(into, shot_of(entry))
+    made = here["motion.npz"], here["timing.json"], here["speech.wav"]
+    first = entry.first + shot.origin - entry.origin  # the plate may have been moved meanwhile
+    yield from scene.adding_line(into, shot, entry.name, *made, first, label=entry.label)
     into.retac.line = entry.name
 
 
 def place_render(into: bpy.types.Scene, entry: Any, here: dict[str, Path]) -> Steps:
-    shot = shot_of(entry)
-    yield
+    shot = yield from scene.following(into, shot_of(entry))
     pictures, line = frames_of(here, "frames/"), shot.line(entry.line)
-    first, last = (line.first, line.last) if line else (entry.first, entry.stop)  # the line may have followed its plate
+    by = shot.origin - entry.origin  # the plate may have been moved meanwhile
+    first, last = (line.first, line.last) if line else (entry.first + by, entry.stop + by)
     replaced = (first, last) if entry.stop > entry.first else None
-    scene.place_result(
+    yield from scene.placing_result(
         into,
         shot,
         entry.line,

@@ -25,6 +25,7 @@ class Place:
     line: str = ""  # number of the job whose line a render shows
     first: int = 0  # scene frame of the first frame that is made
     stop: int = 0  # scene frame after the replaced range; the same as `first`: the line alone
+    origin: int = 0  # scene frame on which the clip's frame 0 stands
     mute: bool = False
 
 
@@ -51,7 +52,7 @@ def write(scene: bpy.types.Scene, asked: Asked, place: Place, address: str) -> A
     entry.order, entry.goal = json.dumps(dict(asked.order)), asked.order["goal"]
     entry.files = json.dumps({name: str(path) for name, path in asked.files.items()})
     entry.folder = str(asked.folder)
-    for name in ("strip", "head", "line", "first", "stop", "mute"):
+    for name in ("strip", "head", "line", "first", "stop", "origin", "mute"):
         setattr(entry, name, getattr(place, name))
     scene.retac.job = len(jobs) - 1
     return entry

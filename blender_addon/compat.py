@@ -205,11 +205,45 @@ def set_bezier(curve: Any, co: NDArray[Any], left: NDArray[Any], right: NDArray[
     curve.update()
 
 
+def is_smooth(curve: Any) -> bool:
+    """Says whether the curve is what its keys and handles tell, and no more: Bezier pieces, held beyond its ends."""
+    kinds = key_numbers(curve, "interpolation")
+    held = curve.extrapolation == "CONSTANT" or len(kinds) < 2
+    return len(kinds) > 1 and bool((kinds == BEZIER).all()) and held and not len(curve.modifiers)
+
+
+def key_numbers(curve: Any, name: str) -> NDArray[np.int32]:
+    """Gives a property of the keys that is a choice, as numbers (K,)."""
+    found = np.empty(len(curve.keyframe_points), np.int32)
+    curve.keyframe_points.foreach_get(name, found)
+    return found
+
+
 def key_points(curve: Any, name: str = "co") -> NDArray[np.float32]:
     """Gives the keys, or their "handle_left" or "handle_right", (K, 2)."""
     found = np.empty(2 * len(curve.keyframe_points), np.float32)
     curve.keyframe_points.foreach_get(name, found)
     return found.reshape(-1, 2)
+
+
+CHOICES, PLACES = ("interpolation", "handle_left_type", "handle_right_type"), ("co", "handle_left", "handle_right")
+SHAPE = (*CHOICES, *PLACES)  # all that makes a curve's shape
+
+
+def shape(curve: Any, names: tuple[str, ...] = SHAPE) -> dict[str, NDArray[Any]]:
+    """Gives these properties of all keys, for `put_shape`."""
+    return {name: (key_numbers if name in CHOICES else key_points)(curve, name) for name in names}
+
+
+def put_shape(curve: Any, keys: dict[str, NDArray[Any]]) -> None:
+    """Gives the curve the keys that `shape` gave."""
+    points = curve.keyframe_points
+    if len(points) != len(keys["co"]):
+        points.clear()
+        points.add(len(keys["co"]))
+    for name, held in keys.items():
+        points.foreach_set(name, held.ravel())
+    curve.update()
 
 
 # ---- materials

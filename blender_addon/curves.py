@@ -5,13 +5,15 @@ a third of the way to the next key are the same cubic, evaluated in the same way
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .steps import Steps, finish
+from .steps import Steps, at_once
 
 Array = NDArray[np.floating]
+ROUNDS, EXACT = 60, 1e-9  # of a root that is searched, and the share of the way between two keys that it may miss
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,45 @@ def hermite(knots: Array, piece: NDArray[np.integer], at: Array) -> Array:
     )
 
 
-def sparse(values: Array, tolerance: float) -> Spline:
-    return finish(thinning(values, tolerance))
+def bezier(co: Array, left: Array, right: Array, times: Array) -> Array:
+    """Gives the values (n,) at times (n,) of a Bezier curve with K > 1 keys and handles, (K, 2) time and value each.
+
+    As Blender has it: held beyond the ends, and a handle that reaches past the next key is shortened to it.
+    """
+    at = np.clip(times, co[0, 0], co[-1, 0])
+    piece = np.clip(np.searchsorted(co[:, 0], at, "right") - 1, 0, len(co) - 2)
+    start, end = co[piece].T.astype(np.float64), co[piece + 1].T.astype(np.float64)  # (2, n)
+    span = end[0] - start[0]
+    out, back = right[piece].T - start, end - left[piece + 1].T
+    out, back = (arm / np.maximum(np.abs(arm[0]) / span, 1) for arm in (out, back))
+    x = cubic(0.0, out[0] / span, 1 - back[0] / span, 1.0)
+    y = cubic(start[1], start[1] + out[1], end[1] - back[1], end[1])
+    return polynomial(y, root(x, (at - start[0]) / span))
+
+
+def cubic(first: Any, second: Array, third: Array, last: Any) -> tuple[Any, Array, Array, Array]:
+    """Gives the coefficients, of 1 to t^3, of Bezier pieces whose four points (n,) are told."""
+    return first, 3 * (second - first), 3 * (first - 2 * second + third), last - first + 3 * (second - third)
+
+
+def polynomial(c: tuple[Any, Array, Array, Array], t: Array) -> Array:
+    return c[0] + t * (c[1] + t * (c[2] + t * c[3]))
+
+
+def root(c: tuple[Any, Array, Array, Array], wanted: Array) -> Array:
+    """Finds t (n,) in [0, 1] where rising cubics from 0 to 1 are `wanted`: Newton's steps, halved where they leave."""
+    t, low, high = wanted.copy(), np.zeros_like(wanted), np.ones_like(wanted)
+    for _ in range(ROUNDS):
+        error = polynomial(c, t) - wanted
+        off = np.abs(error) > EXACT
+        if not off.any():
+            break
+        low, high = np.where(error < 0, t, low), np.where(error > 0, t, high)
+        slope = c[1] + t * (2 * c[2] + t * 3 * c[3])
+        newton = t - error / np.where(slope > 0, slope, np.inf)
+        better = np.where((newton > low) & (newton < high), newton, (low + high) / 2)
+        t = np.where(off, better, t)
+    return t
 
 
 def thinning(values: Array, tolerance: float) -> Steps[Spline]:
@@ -72,6 +111,9 @@ def thinning(values: Array, tolerance: float) -> Steps[Spline]:
             return spline
         knots = np.union1d(knots, worst)
         yield len(knots) / len(frames)
+
+
+sparse = at_once(thinning)
 
 
 def strays(error: Array, knots: NDArray[np.integer], tolerance: float) -> NDArray[np.integer]:

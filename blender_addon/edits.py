@@ -1,7 +1,7 @@
 """Edits of the curves that are open in the Graph Editor: fewer keys and back, offset, ease, pose of the source, visemes.
 
-Each works on sparse curves as on dense ones.  Never touches the solved curves while a line is open, and never moves a key
-in time.
+Each works on sparse curves as on dense ones, in steps short enough for the interface, and at once under a name of its own.
+Never touches the solved curves while a line is open, and never moves a key in time.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from .channels import PLACE, POSE, TURN, Channel
 from .nla import sampled
 from .rig import solved_sheets
 from .shots import DETAIL, LINE, Line, Shot
-from .steps import Steps, finish, part
+from .steps import Steps, Stopped, at_once, part
 from .visemes import VISEMES
 
 Array = NDArray[np.float64]
@@ -67,26 +67,31 @@ def line_opened(shot: Shot) -> Line:
 # ---- fewer keys, and back
 
 
-def simplify(shot: Shot, tolerance: float = 1.0) -> None:
-    finish(simplifying(shot, tolerance))
-
-
 def simplifying(shot: Shot, tolerance: float = 1.0) -> Steps[None]:
     """Replaces the key on each frame by few with handles; 1 is a tolerance that is hardly seen.
 
-    What the new curve leaves out is kept aside, for `restore`.  Does nothing to curves that are sparse already.
+    What the new curve leaves out is kept aside, for `restore`.  Does nothing to curves that are sparse already.  Stopped,
+    it restores.
     """
     every = opened(shot)
-    for number, item in enumerate(every):
-        points = compat.key_points(item.curve)
-        if len(points) > 2 and is_dense(points):
-            frames, values = points[:, 0].astype(np.float64), points[:, 1].astype(np.float64)
-            share = number / len(every), (number + 1) / len(every)
-            spline = yield from part(curves.thinning(values, tolerance * item.channel.finest), *share)
-            knots = curves.Spline(spline.frames + frames[0], spline.values, spline.slopes)
-            compat.set_bezier(item.curve, np.stack([knots.frames, knots.values], 1), *knots.handles())
-            keep_detail(shot, item, frames, values - sampled(item.curve, frames))
-        yield (number + 1) / len(every)
+    try:
+        for number, item in enumerate(every):
+            points = compat.key_points(item.curve).astype(np.float64)
+            if len(points) > 2 and is_dense(points):
+                share = number / len(every), (number + 1) / len(every)
+                yield from part(thinning_out(shot, item, points, tolerance), *share)
+            yield (number + 1) / len(every)
+    except Stopped:
+        yield from restoring(shot)
+
+
+def thinning_out(shot: Shot, item: Open, points: Array, tolerance: float) -> Steps[None]:
+    """Replaces a curve's keys, points (K, 2), by fewer."""
+    frames, values = points.T
+    spline = yield from curves.thinning(values, tolerance * item.channel.finest)
+    knots = curves.Spline(spline.frames + frames[0], spline.values, spline.slopes)
+    compat.set_bezier(item.curve, np.stack([knots.frames, knots.values], 1), *knots.handles())
+    keep_detail(shot, item, frames, values - sampled(item.curve, frames))
 
 
 def is_dense(points: NDArray[Any]) -> bool:
@@ -122,18 +127,17 @@ def sheet_of(action: Any, number: int) -> compat.Sheet:
     return found
 
 
-def restore(shot: Shot) -> None:
-    """Brings the key on each frame back: the curve as it is now, with what simplifying had left out."""
-    details = [detail_of(shot, number) for number in range(2)]
-    for item in opened(shot):
+def restoring(shot: Shot) -> Steps[None]:
+    """Brings the key on each frame back: the curve as it is now, with what simplifying had left out.
+
+    Stopped, it leaves curves of both kinds, and goes on from there another time.
+    """
+    details, every = [detail_of(shot, number) for number in range(2)], opened(shot)
+    for number, item in enumerate(every):
         detail = details[item.channel.owner]
-        sheet = sheet_of(detail, item.channel.owner) if detail is not None else None
-        kept = sheet.curves.find(item.channel.path, index=item.channel.index) if sheet else None
-        if kept is None:
-            continue
-        points = compat.key_points(kept)
-        frames = points[:, 0].astype(np.float64)
-        compat.set_keys(item.curve, frames, sampled(item.curve, frames) + points[:, 1])
+        if detail is not None:
+            bring_back(item, sheet_of(detail, item.channel.owner))
+        yield (number + 1) / len(every)
     for owner, detail in zip(shot.owners, details, strict=True):
         if detail is not None:
             owner.animation_data.action.pop(DETAIL, None)
@@ -141,10 +145,33 @@ def restore(shot: Shot) -> None:
         bpy.data.actions.remove(bpy.data.actions[detail])
 
 
+def bring_back(item: Open, sheet: compat.Sheet) -> None:
+    kept = sheet.curves.find(item.channel.path, index=item.channel.index)
+    if kept is not None:
+        points = compat.key_points(kept)
+        frames = points[:, 0].astype(np.float64)
+        compat.set_keys(item.curve, frames, sampled(item.curve, frames) + points[:, 1])
+        sheet.curves.remove(kept)
+
+
 # ---- changes of values
 
 
-def change(item: Open, frames: Array, new: Callable[[Array], Array]) -> None:
+def each(items: list[Open], work: Callable[[Open], Steps[None]]) -> Steps[None]:
+    """Works on curves one by one; stopped, it puts back those that it has changed."""
+    before = []
+    try:
+        for number, item in enumerate(items):
+            dense = is_dense(compat.key_points(item.curve))
+            before.append((item.curve, compat.shape(item.curve, ("co",) if dense else compat.SHAPE)))
+            yield from part(work(item), number / len(items), (number + 1) / len(items))
+    except Stopped:
+        for curve, keys in before:
+            compat.put_shape(curve, keys)
+            yield 1.0
+
+
+def changing(item: Open, frames: Array, new: Callable[[Array], Array]) -> Steps[None]:
     """Gives the curve other values at frames (n,) in a row, which `new` makes of its values there.
 
     A dense curve gets them key by key.  A sparse one keeps its keys, which move with what changes, and gets keys where
@@ -158,7 +185,7 @@ def change(item: Open, frames: Array, new: Callable[[Array], Array]) -> None:
         return
     dense = is_dense(points)
     if not dense:
-        add_keys(item.curve, frames, old, delta)
+        yield from part(adding_keys(item.curve, frames, old, delta), 0.0, 0.9)
         points = compat.key_points(item.curve)
     at = np.interp(points[:, 0], frames, delta, 0, 0)
     lean = np.interp(points[:, 0], frames, np.gradient(delta), 0, 0) if len(delta) > 1 else np.zeros(len(points))
@@ -168,13 +195,14 @@ def change(item: Open, frames: Array, new: Callable[[Array], Array]) -> None:
         where[:, 1] += at + lean * (where[:, 0] - points[:, 0])
         item.curve.keyframe_points.foreach_set(name, where.ravel())
     item.curve.update()
+    yield 1.0
 
 
-def add_keys(curve: Any, frames: Array, old: Array, delta: Array) -> None:
+def adding_keys(curve: Any, frames: Array, old: Array, delta: Array) -> Steps[None]:
     """Adds keys on the curve where a change needs them."""
     held = set(compat.key_points(curve)[:, 0].tolist())
-    knots = curves.sparse(delta, float(np.abs(delta).max()) * SHARE).frames.astype(int)
-    for n in knots.tolist():
+    spline = yield from curves.thinning(delta, float(np.abs(delta).max()) * SHARE)
+    for n in spline.frames.astype(int).tolist():
         if float(frames[n]) not in held:
             curve.keyframe_points.insert(frames[n], old[n], options={"FAST"})
     curve.update()
@@ -187,7 +215,7 @@ def stretch(shot: Shot, first: float, last: float, soft: int) -> tuple[Array, Ar
     return frames, curves.bell(frames, *ends, soft + 1 if soft else 0)
 
 
-def offset_scale(shot: Shot, group: str, first: int, last: int, offset: float, scale: float) -> None:
+def offsetting(shot: Shot, group: str, first: int, last: int, offset: float, scale: float) -> Steps[None]:
     """Scales a group's curves about their mean over the scene frames first..last, and adds an offset, softly at the ends.
 
     The offset is in degrees for the turn, centimetres for the place, activation for units.  Raises ValueError.
@@ -201,10 +229,13 @@ def offset_scale(shot: Shot, group: str, first: int, last: int, offset: float, s
     if frames[-1] - SOFT < held[0] or frames[0] + SOFT > held[1]:
         raise ValueError(f"frames {first} to {last} are not in the open curves; choose a range within them")
     added = offset * UNIT_OF.get(items[0].channel.group, 1.0)
-    for item in items:
-        middle = float(sampled(item.curve, frames[weight == 1]).mean())
-        change(item, frames, lambda old, m=middle: old + weight * ((scale - 1) * (old - m) + added))
-    widen(shot, items)
+
+    def work(item: Open) -> Steps[None]:
+        middle = float(sampled(item.curve, frames[weight == 1]).mean()) if scale != 1 else 0.0
+        yield from changing(item, frames, lambda old: old + weight * ((scale - 1) * (old - middle) + added))
+        widen(shot, item)
+
+    yield from each(items, work)
 
 
 def check_range(first: int, last: int) -> None:
@@ -212,15 +243,15 @@ def check_range(first: int, last: int) -> None:
         raise ValueError(f"the range from {first} to {last} is empty; give its first frame before its last")
 
 
-def ease(shot: Shot, frames: int) -> None:
+def easing(shot: Shot, frames: int) -> Steps[None]:
     """Lets the line grow out of the clip's own motion and back into it, over some frames at both ends."""
     line = line_opened(shot)
     count = line.last - line.first
     reach = max(1, min(frames, count // 2))
-    blend_to_source(shot, line, np.arange(count), curves.ends(count, reach), lambda channel: True)
+    yield from blending(shot, line, curves.ends(count, reach), lambda channel: True)
 
 
-def copy_pose_from_source(shot: Shot, first: int, last: int) -> None:
+def copying_pose(shot: Shot, first: int, last: int) -> Steps[None]:
     """Gives the head the clip's own pose over the scene frames first..last, softly at the ends."""
     check_range(first, last)
     line = line_opened(shot)
@@ -228,51 +259,59 @@ def copy_pose_from_source(shot: Shot, first: int, last: int) -> None:
     weight = curves.bell(frames, first, last, SOFT + 1)
     if not (weight > 0).any():
         raise ValueError(f"frames {first} to {last} are not in the line, which has {line.first} to {line.last - 1}")
-    blend_to_source(shot, line, np.arange(len(frames)), weight, lambda channel: channel.group in (TURN, PLACE))
+    yield from blending(shot, line, weight, lambda channel: channel.group in (TURN, PLACE))
 
 
-def blend_to_source(
-    shot: Shot, line: Line, places: NDArray[Any], weight: Array, wanted: Callable[[Channel], bool]
-) -> None:
+def blending(shot: Shot, line: Line, weight: Array, wanted: Callable[[Channel], bool]) -> Steps[None]:
     """Mixes what the clip did in the source frames behind the line into it: weight (U,) 1 is the clip's alone."""
     sheets = solved_sheets(shot.head)
     if sheets is None:
         raise ValueError("the clip's own curves are gone from this head; solve the clip again")
-    source = (shot.origin + np.array(line.source))[places].astype(np.float64)
-    frames = np.array([in_action(shot, frame) for frame in (line.first + places).tolist()])
-    for item in opened(shot):
+    source = shot.origin + np.array(line.source, np.float64)
+    frames = np.array([in_action(shot, frame) for frame in range(line.first, line.last)])
+
+    def work(item: Open) -> Steps[None]:
         own = sheets[item.channel.owner].curves.find(item.channel.path, index=item.channel.index)
-        if own is not None and wanted(item.channel):
+        if own is not None:
             there = sampled(own, source)
-            change(item, frames, lambda old, there=there: old + weight * (there - old))
+            yield from changing(item, frames, lambda old: old + weight * (there - old))
+
+    yield from each([item for item in opened(shot) if wanted(item.channel)], work)
 
 
-def nudge_viseme(shot: Shot, frame: int, units: str | Mapping[str, float], amount: float, falloff_frames: int) -> None:
+def nudging(
+    shot: Shot, frame: int, units: str | Mapping[str, float], amount: float, falloff_frames: int
+) -> Steps[None]:
     """Adds a mouth shape at a scene frame, by name or unit -> activation, fading over frames to both sides."""
     shape = VISEMES[units] if isinstance(units, str) else units
     wanted = {f'key_blocks["{unit}"].value': share for unit, share in shape.items()}
     items = [item for item in opened(shot) if item.column >= POSE and item.channel.path in wanted]
     centre, reach = in_action(shot, frame), falloff_frames + 1
-    for item in items:
+
+    def work(item: Open) -> Steps[None]:
         first, last = (float(end) for end in compat.key_points(item.curve)[[0, -1], 0])
         frames = np.arange(max(first, round(centre) - reach), min(last, round(centre) + reach) + 1)
         if not len(frames):
             raise ValueError(f"frame {frame} is not in the open curves; put the playhead into the line")
         added = amount * wanted[item.channel.path] * curves.hump(frames, centre, reach)
-        change(
-            item,
-            frames,
-            lambda old, added=added: np.where(added < 0, np.minimum(old, np.maximum(old + added, 0)), old + added),
+        yield from changing(
+            item, frames, lambda old: np.where(added < 0, np.minimum(old, np.maximum(old + added, 0)), old + added)
         )
-    widen(shot, items)
+        widen(shot, item)
+
+    yield from each(items, work)
 
 
-def widen(shot: Shot, items: list[Open]) -> None:
-    """Makes room on the sliders for what the curves now ask, as far as Blender lets them go."""
-    blocks = shot.owners[1].key_blocks
-    for item in items:
-        if item.column < POSE:
-            continue
-        block, values = blocks[item.channel.path.split('"')[1]], compat.key_points(item.curve)[:, 1]
-        block.slider_min = min(block.slider_min, float(values.min()))
-        block.slider_max = max(block.slider_max, float(values.max()))
+def widen(shot: Shot, item: Open) -> None:
+    """Makes room on a unit's slider for what its curve now asks, as far as Blender lets it go."""
+    if item.column < POSE:
+        return
+    block = shot.owners[1].key_blocks[item.channel.path.split('"')[1]]
+    values = compat.key_points(item.curve)[:, 1]
+    block.slider_min = min(block.slider_min, float(values.min()))
+    block.slider_max = max(block.slider_max, float(values.max()))
+
+
+simplify, restore = at_once(simplifying), at_once(restoring)
+offset_scale, ease = at_once(offsetting), at_once(easing)
+copy_pose_from_source, nudge_viseme = at_once(copying_pose), at_once(nudging)

@@ -16,11 +16,13 @@ from retac_shared.jobs import ENDED, JobStatus, Part
 from retac_shared.messages import Parts, Refused, Status
 from retac_shared.order import Order
 
+from .wording import for_artists
+
 WANTED = {
-    "solve": ("track.npz", "mesh.npz", "texture.png"),
+    "solve": ("track.npz", "mesh.npz", "texture.png", "words.json"),
     "line": ("speech.wav", "timing.json", "motion.npz"),
     "dub": ("speech.wav", "timing.json", "motion.npz", "video.mp4", "report.html"),
-}  # goal -> the parts that are fetched; of a dub also those in FOLDERS
+}  # goal -> the parts that are fetched, those that the node made; of a dub also those in FOLDERS
 FOLDERS = ("frames/", "mattes/")
 PREVIEW = "preview/"
 SAFE = re.compile(r"[\w][\w .()+-]*(/[\w][\w .()+-]*)?")  # a part's name that is written to disk
@@ -94,7 +96,7 @@ class Errand:
         """What it is at, for the artist."""
         state, status = self.state, self.status
         if state == "failed":
-            return self.error or (status.error if status else "")
+            return for_artists(self.error or (status.error if status else ""))
         if state == "queued" and status:
             return f"{status.ahead} before it" if status.ahead else "next"
         if state == "running" and status:
@@ -102,6 +104,11 @@ class Errand:
         return {"sending": "sending files", "submitting": "asking the node", "fetching": "fetching the result"}.get(
             state, ""
         )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the node wants the artist to know of the result."""
+        return tuple(for_artists(warning) for warning in self.status.warnings) if self.status else ()
 
     def wanted(self) -> list[Part]:
         names = WANTED[self.goal]

@@ -8,6 +8,7 @@ from .plates import Plate, plate_named
 from .results import PREVIEW, RESULT
 from .rig import solved_sheets
 from .shots import Shot, keep, strips_of_line
+from .steps import Steps, at_once
 
 
 def moved(scene: Any, shot: Shot) -> int:
@@ -16,11 +17,12 @@ def moved(scene: Any, shot: Shot) -> int:
     return plate.origin - shot.origin if isinstance(plate, Plate) else 0
 
 
-def follow_plate(scene: Any, shot: Shot) -> Shot:
+def following(scene: Any, shot: Shot) -> Steps[Shot]:
     """Moves everything of the shot as far as its plate was moved; gives the shot as it is now."""
     by = moved(scene, shot)
     if not by:
         return shot
+    yield from moving_curves(shot, by)
     placed = {line.sound for line in shot.lines}
     for strip in compat.all_strips(scene):
         if strip.name in placed or any(strip.get(tag) == line.key for tag in (RESULT, PREVIEW) for line in shot.lines):
@@ -28,7 +30,6 @@ def follow_plate(scene: Any, shot: Shot) -> Shot:
     marks = {*shot.marks, *(mark for line in shot.lines for mark in line.markers)}
     for marker in [marker for marker in scene.timeline_markers if (marker.name, marker.frame) in marks]:
         marker.frame += by
-    move_curves(shot, by)
     behind = shot.camera.data.background_images if shot.camera else []
     for image in [image for image in behind if image.clip is not None]:
         image.clip.frame_start += by
@@ -45,11 +46,14 @@ def follow_plate(scene: Any, shot: Shot) -> Shot:
     )
 
 
+follow_plate = at_once(following)
+
+
 def later(marks: tuple[tuple[str, int], ...], by: int) -> tuple[tuple[str, int], ...]:
     return tuple((name, frame + by) for name, frame in marks)
 
 
-def move_curves(shot: Shot, by: int) -> None:
+def moving_curves(shot: Shot, by: int) -> Steps[None]:
     """Moves the solved keys, and the NLA strips of the lines."""
     tweaked = [owner for owner in shot.owners if owner.animation_data and owner.animation_data.use_tweak_mode]
     for owner in tweaked:
@@ -61,6 +65,7 @@ def move_curves(shot: Shot, by: int) -> None:
             where[:, 0] += by
             curve.keyframe_points.foreach_set(name, where.ravel())
         curve.update()
+        yield 0.5
     for owner in shot.owners:
         for track in owner.animation_data.nla_tracks if owner.animation_data else ():
             for strip in track.strips:

@@ -36,8 +36,8 @@ def no_line(context: bpy.types.Context) -> str:
 
 
 def no_lines_at_all(context: bpy.types.Context) -> str:
-    with_lines = any(shot.lines for shot in scene.shots(editing_scene(context)))
-    return "" if with_lines else "No shot of this scene has a new line yet"
+    with_lines = any(shot.lines for into in bpy.data.scenes for shot in scene.shots(into))
+    return "" if with_lines else "No shot of this file has a new line yet"
 
 
 class Greyed:

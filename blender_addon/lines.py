@@ -4,8 +4,6 @@ The solved action is never changed.  A line's curves play on the frames of the l
 frames is muted, not removed.
 """
 
-import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,37 +27,10 @@ from .shots import (
     with_line,
     without_line,
 )  # fmt: skip
-from .steps import Steps, finish, part
+from .steps import Steps, at_once, part
+from .timing import QUIET, markers, read_timing
 
 LABEL = 24  # characters of a line's words that name its action and strips
-QUIET = 100  # phonemes of a line, at most, that get a marker each
-
-
-@dataclass(frozen=True)
-class Timing:
-    words: tuple[tuple[str, float, float], ...]  # label, start and end in seconds
-    phonemes: tuple[tuple[str, float, float], ...]
-
-
-def read_timing(path: Path) -> Timing:
-    held = json.loads(path.read_text(encoding="utf-8"))
-    rows = {
-        name: tuple((row["label"], row["start"], row["end"]) for row in held[name]) for name in ("words", "phonemes")
-    }
-    return Timing(**rows)
-
-
-def add_line(
-    scene: Any,
-    shot: Shot,
-    key: str,
-    motion_npz: Path,
-    timing_json: Path,
-    wav: Path | None,
-    first_frame: int,
-    label: str = "",
-) -> Line:
-    return finish(adding_line(scene, shot, key, motion_npz, timing_json, wav, first_frame, label))
 
 
 def adding_line(
@@ -83,13 +54,16 @@ def adding_line(
     yield from part(keying(shot, key, title, motion, first), 0.1, 0.7)
     sound = add_sound(scene, title, wav, first, last)
     yield 0.8
-    marks = put_markers(scene, markers(timing, first, motion.fps))
+    marks = put_markers(scene, markers(timing, first, motion.fps, timing.phonemes[:QUIET]))
     line = Line(key, title, first, last, motion.fps, tuple(motion.source_frame.tolist()), sound, marks)
     mute_others(scene, fresh(shot), line)
     made = with_line(fresh(shot), line)
     yield 0.9
     edit_line(made, key)
     return line
+
+
+add_line = at_once(adding_line)
 
 
 def fresh(shot: Shot) -> Shot:
@@ -166,7 +140,7 @@ def edit_line(shot: Shot, key: str) -> bool:
 def choose(head: Any) -> None:
     """Selects the head where it can be: editors show the curves of what is selected."""
     layer = bpy.context.view_layer
-    if head.name in layer.objects and head.visible_get():
+    if head.visible_get(view_layer=layer):  # False as well where it is not in the layer
         head.select_set(True)
         layer.objects.active = head
 
@@ -205,13 +179,6 @@ def add_sound(scene: Any, title: str, wav: Path | None, first: int, last: int) -
     if compat.strip_range(strip)[1] > last:
         compat.trim(strip, first, last)
     return strip.name
-
-
-def markers(timing: Timing, first: int, fps: float) -> list[tuple[str, int]]:
-    """Gives a marker for each word and, between slashes, for each phoneme, on the frame in which it starts."""
-    spoken = [row for row in timing.phonemes if row[0].strip()]
-    rows = [*timing.words, *((f"/{label}/", start, end) for label, start, end in spoken[:QUIET])]
-    return [(label, first + int(start * fps + 1e-6)) for label, start, _ in rows]
 
 
 def remove_line(scene: Any, shot: Shot, key: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import compat
+from . import compat, curves
 
 Array = NDArray[np.float64]
 Path = tuple[str, int]  # of a property, and its index
@@ -47,15 +47,26 @@ def values(animation: Any, paths: list[Path], frames: Array, counts: Callable[[A
     result = np.zeros((len(frames), len(paths)))
     if animation is None:
         return result
-    for layer in layers(animation, frames, counts):
-        heard = np.flatnonzero(layer.weight > 0)
-        for column, (path, index) in enumerate(paths):
-            curve = layer.sheet.curves.find(path, index=index)
-            if curve is None or curve.mute or not len(heard):
-                continue
-            new = sampled(curve, layer.time[heard])
-            result[heard, column] = mixed(layer.mix, result[heard, column], new, layer.weight[heard])
+    stack = [layer for layer in layers(animation, frames, counts) if (layer.weight > 0).any()]
+    for column, (path, index) in enumerate(paths):
+        for layer, curve in heard(stack, path, index):
+            at = np.flatnonzero(layer.weight > 0)
+            new = sampled(curve, layer.time[at])
+            result[at, column] = mixed(layer.mix, result[at, column], new, layer.weight[at])
     return result
+
+
+def heard(stack: list[Layer], path: str, index: int) -> list[tuple[Layer, Any]]:
+    """Gives the layers that a property is moved by, with their curve, from the bottom up; none that another hides."""
+    found: list[tuple[Layer, Any]] = []
+    for layer in reversed(stack):
+        curve = layer.sheet.curves.find(path, index=index)
+        if curve is None or curve.mute:
+            continue
+        found.append((layer, curve))
+        if layer.mix == "REPLACE" and (layer.weight == 1).all():
+            break
+    return found[::-1]
 
 
 def sampled(curve: Any, times: Array) -> Array:
@@ -65,6 +76,9 @@ def sampled(curve: Any, times: Array) -> Array:
         place = np.clip(times - points[0, 0], 0, len(points) - 1).astype(np.intp)
         if np.array_equal(points[place, 0], times):  # a key on each
             return points[place, 1].astype(np.float64)
+        if compat.is_smooth(curve):
+            handles = (compat.key_points(curve, name) for name in ("handle_left", "handle_right"))
+            return curves.bezier(points, *handles, times)
     return np.array([curve.evaluate(time) for time in times.tolist()])
 
 

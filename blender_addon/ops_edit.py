@@ -15,10 +15,9 @@ GROUPS = [(name, name, "") for name in scene.GROUPS]
 VISEMES = [(name, name, "") for name in scene.VISEMES]
 
 
-class Edit(Greyed):
-    """Mixin: changes the curves of the chosen shot in one undo step."""
+class OnLine(Greyed):
+    """Mixin: works on a line of the chosen shot."""
 
-    bl_options = {"REGISTER", "UNDO"}
     why_not = staticmethod(no_line)
 
     def shot(self, context: bpy.types.Context) -> Any:
@@ -32,6 +31,57 @@ class Edit(Greyed):
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         return {"FINISHED"}
+
+
+class Edit(OnLine):
+    """Mixin: changes curves in one undo step, in the `steps` that it gives: a long one goes on turn by turn, Esc ends it."""
+
+    bl_options = {"REGISTER", "UNDO"}
+
+    def steps(self, context: bpy.types.Context) -> scene.Steps:
+        raise NotImplementedError
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        return self.done(lambda: scene.finish(self.steps(context)))
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if bpy.app.background:
+            return self.execute(context)
+        self.work, self.stopped = self.steps(context), False
+        result = self.go_on(context)
+        if result == {"RUNNING_MODAL"}:
+            self.timer = context.window_manager.event_timer_add(0.01, window=context.window)
+            context.window_manager.modal_handler_add(self)
+        return result
+
+    def go_on(self, context: bpy.types.Context) -> set[str]:
+        try:
+            share = scene.for_a_while(self.work, STEP)
+        except StopIteration:
+            return {"CANCELLED"} if self.stopped else {"FINISHED"}
+        except ValueError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        context.workspace.status_text_set(f"Re-TTAC: {self.bl_label} {share:.0%}   (Esc: cancel)")
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if event.type == "ESC" and not self.stopped:
+            self.stopped, self.work = True, scene.stopping(self.work)
+        if event.type != "TIMER":
+            return {"RUNNING_MODAL"} if event.type in {"ESC", "LEFTMOUSE", "Z"} else {"PASS_THROUGH"}
+        result = self.go_on(context)
+        if result != {"RUNNING_MODAL"}:
+            self.leave(context)
+        return result
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        scene.finish(scene.stopping(self.work))
+        self.leave(context)
+
+    def leave(self, context: bpy.types.Context) -> None:
+        context.window_manager.event_timer_remove(self.timer)
+        context.workspace.status_text_set(None)
 
 
 class Ranged(Edit):
@@ -48,7 +98,7 @@ class Ranged(Edit):
             lines = {line.key: line for line in self.shot(context).lines}
             line = lines[chosen_line(into, self.shot(context))]
             self.first, self.last = line.first, line.last - 1
-        return self.execute(context)
+        return super().invoke(context, event)
 
 
 class RETAC_OT_simplify(Edit, bpy.types.Operator):
@@ -61,36 +111,8 @@ class RETAC_OT_simplify(Edit, bpy.types.Operator):
         name="Tolerance", description="How far a curve may stray, 1 is hardly seen", default=1.0, min=0.01, max=20.0
     )
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        return self.done(lambda: scene.simplify(self.shot(context), self.tolerance))
-
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        if bpy.app.background:
-            return self.execute(context)
-        self.steps = scene.simplifying(self.shot(context), self.tolerance)
-        self.timer = context.window_manager.event_timer_add(0.01, window=context.window)
-        context.window_manager.modal_handler_add(self)
-        return {"RUNNING_MODAL"}
-
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        if event.type == "ESC":
-            self.cancel(context)
-            scene.restore(self.shot(context))
-            return {"CANCELLED"}
-        if event.type != "TIMER":
-            return {"RUNNING_MODAL"} if event.type in {"LEFTMOUSE", "Z"} else {"PASS_THROUGH"}
-        try:
-            share = scene.for_a_while(self.steps, STEP)
-        except StopIteration:
-            self.cancel(context)
-            return {"FINISHED"}
-        context.workspace.status_text_set(f"Re-TTAC: simplifying {share:.0%}   (Esc: cancel)")
-        return {"RUNNING_MODAL"}
-
-    def cancel(self, context: bpy.types.Context) -> None:
-        self.steps.close()
-        context.window_manager.event_timer_remove(self.timer)
-        context.workspace.status_text_set(None)
+    def steps(self, context: bpy.types.Context) -> scene.Steps:
+        return scene.simplifying(self.shot(context), self.tolerance)
 
 
 class RETAC_OT_restore(Edit, bpy.types.Operator):
@@ -98,8 +120,8 @@ class RETAC_OT_restore(Edit, bpy.types.Operator):
     bl_label = "Restore Curves"
     bl_description = "Bring back the curves as they were before they were simplified"
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        return self.done(lambda: scene.restore(self.shot(context)))
+    def steps(self, context: bpy.types.Context) -> scene.Steps:
+        return scene.restoring(self.shot(context))
 
 
 class RETAC_OT_offset_scale(Ranged, bpy.types.Operator):
@@ -110,9 +132,9 @@ class RETAC_OT_offset_scale(Ranged, bpy.types.Operator):
     offset: FloatProperty(name="Offset", description="Is added: degrees, centimetres, or activation", default=0.0)
     scale: FloatProperty(name="Scale", description="Multiplies the movement about its mean", default=1.0)
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def steps(self, context: bpy.types.Context) -> scene.Steps:
         values = self.group, self.first, self.last, self.offset, self.scale
-        return self.done(lambda: scene.offset_scale(self.shot(context), *values))
+        return scene.offsetting(self.shot(context), *values)
 
 
 class RETAC_OT_ease(Edit, bpy.types.Operator):
@@ -121,8 +143,8 @@ class RETAC_OT_ease(Edit, bpy.types.Operator):
     bl_description = "Let the line grow out of the plate's own movement and back into it, over some frames at both ends"
     frames: IntProperty(name="Frames", description="Over which it eases, at each end", default=6, min=1, max=200)
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        return self.done(lambda: scene.ease(self.shot(context), self.frames))
+    def steps(self, context: bpy.types.Context) -> scene.Steps:
+        return scene.easing(self.shot(context), self.frames)
 
 
 class RETAC_OT_copy_pose(Ranged, bpy.types.Operator):
@@ -130,8 +152,8 @@ class RETAC_OT_copy_pose(Ranged, bpy.types.Operator):
     bl_label = "Copy Pose from Source"
     bl_description = "Give the head the moves of the plate over a range"
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        return self.done(lambda: scene.copy_pose_from_source(self.shot(context), self.first, self.last))
+    def steps(self, context: bpy.types.Context) -> scene.Steps:
+        return scene.copying_pose(self.shot(context), self.first, self.last)
 
 
 class RETAC_OT_nudge_viseme(Edit, bpy.types.Operator):
@@ -144,15 +166,15 @@ class RETAC_OT_nudge_viseme(Edit, bpy.types.Operator):
         name="Falloff", description="Frames to both sides over which it fades", default=3, min=0, max=50
     )
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def steps(self, context: bpy.types.Context) -> scene.Steps:
         values = editing_scene(context).frame_current, self.viseme, self.amount, self.falloff
-        return self.done(lambda: scene.nudge_viseme(self.shot(context), *values))
+        return scene.nudging(self.shot(context), *values)
 
 
 # ---- lines
 
 
-class RETAC_OT_edit_line(Edit, bpy.types.Operator):
+class RETAC_OT_edit_line(OnLine, bpy.types.Operator):
     bl_idname = "retac.edit_line"
     bl_label = "Edit Line"
     bl_description = "Open the line's curves for the Graph Editor and the Dope Sheet"
@@ -165,10 +187,11 @@ class RETAC_OT_edit_line(Edit, bpy.types.Operator):
         return self.done(lambda: scene.edit_line(shot, retac.line))
 
 
-class RETAC_OT_compare(Edit, bpy.types.Operator):
+class RETAC_OT_compare(OnLine, bpy.types.Operator):
     bl_idname = "retac.compare"
     bl_label = "Compare with the Plate"
     bl_description = "Blend between what the plate does, 0, and the line, 1"
+    bl_options = {"REGISTER", "UNDO"}
     line: StringProperty(options={"SKIP_SAVE"})
     influence: FloatProperty(name="Influence", description="0: the plate, 1: the line", default=1.0, min=0.0, max=1.0)
 
@@ -178,7 +201,7 @@ class RETAC_OT_compare(Edit, bpy.types.Operator):
         return self.done(lambda: scene.compare(shot, key, self.influence))
 
 
-class RETAC_OT_remove_line(Edit, bpy.types.Operator):
+class RETAC_OT_remove_line(OnLine, bpy.types.Operator):
     bl_idname = "retac.remove_line"
     bl_label = "Remove Line"
     bl_description = "Take the line's sound, markers, curves and result out of the scene"

@@ -1,12 +1,13 @@
 """The buttons that ask a node for something: solve a clip, speak a line, render it; and what fills in their range."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 from bpy_extras.io_utils import ImportHelper
 
-from . import arrivals, inbox, orders, scene
+from . import arrivals, book, inbox, orders, scene
 from .compat import editing_scene
 from .greyed import Greyed, chosen_line, no_line, no_lines_at_all, no_plate, no_shot, not_moved
 from .orders import CannotAsk, Wanted, sure
@@ -167,17 +168,24 @@ class RETAC_OT_render(Greyed, Waits, bpy.types.Operator):
 class RETAC_OT_render_all(Greyed, bpy.types.Operator):
     bl_idname = "retac.render_all"
     bl_label = "Render All Shots"
-    bl_description = "Queue the newest line of every shot of the scene; the node works them off one after the other"
+    bl_description = (
+        "Queue the newest line of every shot of the file; the node works them off one after the other. "
+        "A shot whose head is switched off for renders is left out"
+    )
     why_not = staticmethod(no_lines_at_all)
     wait: WAIT
+    save: BoolProperty(
+        name="Save",
+        description="Save the file when all results are in it, even where a shot failed (scripts)",
+        options={"SKIP_SAVE", "HIDDEN"},
+    )
 
     def execute(self, context: Context) -> set[str]:
-        into = editing_scene(context)
         if inbox.connect() is None:
             self.report({"ERROR"}, inbox.trouble)
             return {"CANCELLED"}
         jobs, left = [], []
-        for shot in [shot for shot in scene.shots(into) if shot.lines]:
+        for into, shot in marked():
             try:
                 jobs.append(orders.ask(into, orders.render_of(into, shot, shot.lines[-1].key)))
             except CannotAsk as error:
@@ -185,9 +193,17 @@ class RETAC_OT_render_all(Greyed, bpy.types.Operator):
         arrivals.remember(f"Re-TTAC: {self.bl_label}")
         if self.wait:
             left += waited_for(jobs)
+        if self.wait and self.save:
+            bpy.ops.wm.save_mainfile()
         if left:
             self.report({"ERROR"}, "; ".join(left))
         return {"FINISHED"} if jobs else {"CANCELLED"}
+
+
+def marked() -> Iterator[tuple[Scene, Any]]:
+    """Gives the shots of the file that have a line and are not switched off for renders, with their scenes."""
+    for into in book.scenes():
+        yield from ((into, shot) for shot in scene.shots(into) if shot.lines and not shot.head.hide_render)
 
 
 def waited_for(jobs: list[str]) -> list[str]:

@@ -106,7 +106,7 @@ def line_of(into: bpy.types.Scene, shot: Any) -> Wanted:
         first, stop = retac.first, retac.last + 1
         order |= seconds_of(shot, first, stop)
     label = retac.text.strip() or retac.sound
-    return Wanted(order, files, Place(shot.plate_strip, shot.head, first=first, stop=stop), label[:LABEL])
+    return Wanted(order, files, Place(shot.plate_strip, shot.head, "", first, stop, shot.origin), label[:LABEL])
 
 
 def seconds_of(shot: Any, first: int, stop: int) -> dict[str, float]:
@@ -143,7 +143,8 @@ def render_of(into: bpy.types.Scene, shot: Any, line: str) -> Wanted:
     files |= edited_curves(
         into, shot, entry, any(asked.order[name] != own[name] for name in ("quality", "train_minutes"))
     )
-    return Wanted(order, files, Place(entry.strip, shot.head, line, entry.first, entry.stop, retac.mute), entry.label)
+    place = Place(entry.strip, shot.head, line, entry.first, entry.stop, entry.origin, retac.mute)
+    return Wanted(order, files, place, entry.label)
 
 
 def edited_curves(into: bpy.types.Scene, shot: Any, entry: Any, always: bool) -> dict[str, Path]:

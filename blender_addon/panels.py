@@ -239,7 +239,7 @@ def draw_jobs(layout: Any, context: bpy.types.Context) -> None:
             sentence(layout, errand.words)
         elif state == "open" and item.address != inbox.address():
             sentence(layout, f"It is at the node {item.address}; set that address in the preferences")
-    for warning in errand.status.warnings if errand is not None and errand.status is not None else ():
+    for warning in errand.warnings if errand is not None else ():
         sentence(layout, warning)
     row = layout.row(align=True)
     if state in UNDER_WAY:

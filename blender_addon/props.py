@@ -53,6 +53,7 @@ class RetacJob(bpy.types.PropertyGroup):
     line: StringProperty(description="Number of the job whose line a render shows")
     first: IntProperty(description="Scene frame of the first frame that is made")
     stop: IntProperty(description="Scene frame after the replaced range; the same as the first: the line alone")
+    origin: IntProperty(description="Scene frame on which the clip's frame 0 stood when the job was asked for")
     mute: BoolProperty(description="Whether the original strips are muted when the result is placed")
 
 

@@ -14,10 +14,12 @@ import bpy
 from . import compat
 from .plates import MOVIES, Plate, free_channel, new_sound, plate_named
 from .shots import Shot
+from .steps import Steps, at_once, finish, part
 
 RESULT, PREVIEW = "retac_result", "retac_preview"  # of strips: key of the line they show
 NUMBERED = re.compile(r"(\d+)\.(png|jpg|jpeg|exr)", re.IGNORECASE)
 CLEAR = "clear.png"  # stands for frames of a preview that are still to come
+APPENDED = 50  # pictures that are added to a strip in one step
 RAW = "RAW"  # cache of the pictures as they were read
 
 
@@ -30,7 +32,7 @@ class Placed:
     matte: str
 
 
-def place_result(
+def placing_result(
     scene: Any,
     shot: Shot,
     key: str,
@@ -40,8 +42,8 @@ def place_result(
     matte: Path | None = None,
     mute_original: bool = False,
     replaced: tuple[int, int] | None = None,
-) -> Placed:
-    """Puts a finished shot above the plate; what the same key had placed goes.
+) -> Steps[Placed]:
+    """Puts a finished shot above the plate; what the same key had placed goes.  Opening a file is one step.
 
     Frame 0 of the movie, or of the folder of numbered pictures, is shown at `first_frame`.  With `replaced`, scene frames
     [first, last), the file is the whole clip: those frames of it are shown, or, where the original is muted, all that the
@@ -51,14 +53,21 @@ def place_result(
     plate = plate_named(scene, shot.plate_strip)
     shown = span(plate, replaced, mute_original)
     remove_result(scene, key)
+    yield 0.0
     lowest = channel_of(scene, plate) + 1
-    picture = add_picture(scene, f"{title} shot", movie_or_frames, first_frame, shown, lowest)
+    picture = yield from part(
+        adding_picture(scene, f"{title} shot", movie_or_frames, first_frame, shown, lowest), 0.0, 0.4
+    )
     wear_look(scene, picture, plate)
     first, last = compat.strip_range(picture)
-    mask = add_matte(scene, picture, title, matte, first_frame, (first, last)) if matte else None
+    mask = None
+    if matte:
+        mask = yield from part(adding_matte(scene, picture, title, matte, first_frame, (first, last)), 0.4, 0.7)
+    yield 0.7
     sound = new_sound(
         scene, f"{title} shot sound", wav or movie_or_frames, first_frame, free_channel(scene, first, last, 1)
     )
+    yield 0.9
     if sound is not None:
         compat.trim(sound, max(first, first_frame), min(last, compat.strip_range(sound)[1]))
     for strip in (picture, mask, sound):
@@ -68,6 +77,9 @@ def place_result(
     if mute_original and isinstance(plate, Plate):
         mute_plate(scene, plate, picture=mask is None, sound=sound is not None)
     return Placed(*(strip.name if strip is not None else "" for strip in (picture, sound, mask)))
+
+
+place_result = at_once(placing_result)
 
 
 def span(plate: Plate | str, replaced: tuple[int, int] | None, mute_original: bool) -> tuple[int, int] | None:
@@ -83,16 +95,17 @@ def channel_of(scene: Any, plate: Plate | str) -> int:
     return next((strip.channel for strip in compat.all_strips(scene) if strip.name == plate.strip), 1)
 
 
-def add_picture(
+def adding_picture(
     scene: Any, title: str, source: Path, first_frame: int, shown: tuple[int, int] | None, lowest: int
-) -> Any:
+) -> Steps[Any]:
     if source.is_dir():
-        return add_frames(scene, title, source, first_frame, shown, lowest)
+        return (yield from adding_frames(scene, title, source, first_frame, shown, lowest))
     strips = compat.strips(scene)
     try:
         strip = strips.new_movie(title, str(source), 128, first_frame, fit_method="ORIGINAL")
     except RuntimeError as error:
         raise ValueError(f"{source.name} cannot be read as a movie: {error}") from error
+    yield 0.9
     first, last = shown or compat.strip_range(strip)
     held = first_frame + compat.clip_span(strip)[1]
     if first < first_frame or last > held:
@@ -103,16 +116,18 @@ def add_picture(
     return strip
 
 
-def add_frames(
+def adding_frames(
     scene: Any, title: str, folder: Path, first_frame: int, shown: tuple[int, int] | None, lowest: int
-) -> Any:
+) -> Steps[Any]:
     """Adds an image strip of the folder's numbered pictures that are shown."""
     names = numbered(folder)
+    yield 0.1
     first, last = shown or (first_frame, first_frame + len(names))
     wanted = names[first - first_frame : last - first_frame] if first >= first_frame else []
     if not wanted or len(wanted) != last - first:
         raise ValueError(f"{folder} holds {len(names)} pictures from frame {first_frame} on, not {first} to {last - 1}")
-    return new_images(scene, title, folder, wanted, first, free_channel(scene, first, last, lowest))
+    channel = free_channel(scene, first, last, lowest)
+    return (yield from part(adding_images(scene, title, folder, wanted, first, channel), 0.1, 1.0))
 
 
 def numbered(folder: Path) -> list[str]:
@@ -120,10 +135,12 @@ def numbered(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if NUMBERED.fullmatch(path.name))
 
 
-def new_images(scene: Any, title: str, folder: Path, names: list[str], first: int, channel: int) -> Any:
+def adding_images(scene: Any, title: str, folder: Path, names: list[str], first: int, channel: int) -> Steps[Any]:
     strip = compat.strips(scene).new_image(title, str(folder / names[0]), channel, first, fit_method="ORIGINAL")
-    for name in names[1:]:
+    for number, name in enumerate(names[1:]):
         strip.elements.append(name)
+        if number % APPENDED == 0:
+            yield number / len(names)
     compat.trim(strip, first, first + len(names))
     return strip
 
@@ -142,9 +159,11 @@ def wear_look(scene: Any, strip: Any, plate: Plate | str) -> None:
     strip.colorspace_settings.name = model.colorspace_settings.name
 
 
-def add_matte(scene: Any, picture: Any, title: str, matte: Path, first_frame: int, shown: tuple[int, int]) -> Any:
+def adding_matte(
+    scene: Any, picture: Any, title: str, matte: Path, first_frame: int, shown: tuple[int, int]
+) -> Steps[Any]:
     """Adds the matte as a muted strip and has it mask the picture, so that elsewhere the plate itself is seen."""
-    strip = add_picture(scene, f"{title} matte", matte, first_frame, shown, picture.channel + 1)
+    strip = yield from adding_picture(scene, f"{title} matte", matte, first_frame, shown, picture.channel + 1)
     for name in ("offset_x", "offset_y", "scale_x", "scale_y", "rotation", "origin"):
         setattr(strip.transform, name, getattr(picture.transform, name))
     strip.mute = True
@@ -207,7 +226,7 @@ def add_preview(scene: Any, shot: Shot, key: str, folder: Path) -> Any:
     clear.write_bytes(clear_png(*shot.size))
     channel = free_channel(scene, line.first, line.last, channel_of(scene, plate) + 1)
     names = [clear.name] * (line.last - line.first)  # never a file that is not there: Blender 4.5 crashes on many
-    strip = new_images(scene, f"{line.label} preview", folder, names, line.first, channel)
+    strip = finish(adding_images(scene, f"{line.label} preview", folder, names, line.first, channel))
     strip[PREVIEW] = key
     strip.blend_type = "ALPHA_OVER"
     wear_look(scene, strip, plate)
@@ -215,10 +234,10 @@ def add_preview(scene: Any, shot: Shot, key: str, folder: Path) -> Any:
 
 
 def clear_png(width: int, height: int) -> bytes:
-    """Gives a picture that is wholly transparent."""
-    rows = zlib.compress(bytes((1 + 4 * width) * height))
-    head = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)  # eight bits of RGBA
-    parts = ((b"IHDR", head), (b"IDAT", rows), (b"IEND", b""))
+    """Gives a picture that is wholly transparent: one bit a pixel, of a palette whose only colour is clear."""
+    rows = zlib.compress(bytes((1 + (width + 7) // 8) * height))
+    head = struct.pack(">IIBBBBB", width, height, 1, 3, 0, 0, 0)
+    parts = ((b"IHDR", head), (b"PLTE", bytes(3)), (b"tRNS", bytes(1)), (b"IDAT", rows), (b"IEND", b""))
     chunks = (
         struct.pack(">I", len(held)) + kind + held + struct.pack(">I", zlib.crc32(kind + held)) for kind, held in parts
     )

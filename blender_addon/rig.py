@@ -13,14 +13,11 @@ from . import axes, channels, compat, curves
 from .plates import Plate
 from .shots import SOLVED, Shot, keep, put_markers, shots, take_markers
 from .solved import DOUBT, ShotData
-from .steps import Steps, finish, part
+from .steps import Steps, at_once, part
+from .timing import QUIET, markers, quoted
 
 SHAPES = 8  # units that are added in one step
 DEPTH = 0.01, 100.0  # metres: what the camera sees
-
-
-def build_shot(scene: Any, plate: Plate, data: ShotData) -> Shot:
-    return finish(building(scene, plate, data))
 
 
 def building(scene: Any, plate: Plate, data: ShotData) -> Steps[Shot]:
@@ -34,8 +31,7 @@ def building(scene: Any, plate: Plate, data: ShotData) -> Steps[Shot]:
     name = plate.path.stem
     head, camera = (old.head, old.camera) if old else (None, None)
     if head is None:
-        head = new_head(scene, name, data)
-        yield 0.1
+        head = yield from part(building_head(scene, name, data), 0.0, 0.1)
         for first in range(0, len(data.names), SHAPES):
             add_shapes(head, data, first)
             yield 0.1 + 0.5 * first / len(data.names)
@@ -51,11 +47,14 @@ def building(scene: Any, plate: Plate, data: ShotData) -> Steps[Shot]:
         take_markers(scene, old.marks)
     channels.make_room(head.data.shape_keys, data.names, data.expression)
     yield from part(key_solved(head, name, plate.origin, data), 0.8, 0.95)
-    marks = put_markers(scene, doubts(plate.origin, data.confidence))
+    marks = put_markers(scene, [*doubts(plate.origin, data.confidence), *spoken(plate, data)])
     lines = old.lines if old else ()
     made = Shot(head, camera, name, plate.strip, str(plate.path), plate.origin, len(data.expression), data.fps, data.size,
                 marks, lines)  # fmt: skip
     return keep(made)
+
+
+build_shot = at_once(building)
 
 
 def fits(shot: Shot, data: ShotData) -> bool:
@@ -64,12 +63,13 @@ def fits(shot: Shot, data: ShotData) -> bool:
     return len(shot.head.data.vertices) == len(data.vertices) and channels.unit_names(keys) == data.names
 
 
-def new_head(scene: Any, name: str, data: ShotData) -> Any:
+def building_head(scene: Any, name: str, data: ShotData) -> Steps[Any]:
+    mesh = yield from part(meshing(name, data), 0.0, 0.9)
     collection = bpy.data.collections.new(f"Re-TTAC {name}")
     scene.collection.children.link(collection)
     rig = bpy.data.objects.new(f"{name} rig", None)  # moves camera and head together; nothing is solved on it
     rig.empty_display_size = 0.1
-    head = bpy.data.objects.new(f"{name} head", new_mesh(name, data))
+    head = bpy.data.objects.new(f"{name} head", mesh)
     head.parent, head.rotation_mode = rig, axes.ORDER
     collection.objects.link(rig)
     collection.objects.link(head)
@@ -77,17 +77,21 @@ def new_head(scene: Any, name: str, data: ShotData) -> Any:
     return head
 
 
-def new_mesh(name: str, data: ShotData) -> Any:
+def meshing(name: str, data: ShotData) -> Steps[Any]:
+    """Makes the mesh; its layers are written as attributes, which is a memory copy."""
     mesh, count = bpy.data.meshes.new(f"{name} head"), len(data.triangles)
     mesh.vertices.add(len(data.vertices))
-    mesh.vertices.foreach_set("co", data.vertices.ravel())
     mesh.loops.add(count * 3)
-    mesh.loops.foreach_set("vertex_index", data.triangles.ravel())
     mesh.polygons.add(count)
+    mesh.attributes["position"].data.foreach_set("vector", data.vertices.ravel())
+    mesh.attributes[".corner_vert"].data.foreach_set("value", data.triangles.ravel())
+    yield 0.3
     mesh.polygons.foreach_set("loop_start", np.arange(0, count * 3, 3, dtype=np.int32))
-    mesh.polygons.foreach_set("use_smooth", np.ones(count, bool))
+    yield 0.5
     mesh.update(calc_edges=True)
-    mesh.uv_layers.new(name="UVMap").data.foreach_set("uv", data.uv.ravel())
+    yield 0.9
+    layer = mesh.uv_layers.new(name="UVMap")
+    mesh.attributes[layer.name].data.foreach_set("vector", data.uv.ravel())
     return mesh
 
 
@@ -197,6 +201,13 @@ def doubts(origin: int, confidence: np.ndarray) -> list[tuple[str, int]]:
         if stop < len(confidence):
             marks.append(("head sure", origin + stop))
     return marks
+
+
+def spoken(plate: Plate, data: ShotData) -> list[tuple[str, int]]:
+    """Gives markers of what the clip says in the part that its strip shows: words, and phonemes where they are few."""
+    few = data.said.phonemes if len(data.said.phonemes) <= QUIET else ()
+    every = markers(quoted(data.said), plate.origin, data.fps, few)
+    return [(name, frame) for name, frame in every if plate.first <= frame < plate.last]
 
 
 def remove_shot(scene: Any, shot: Shot) -> None:

@@ -1,8 +1,21 @@
 """The add-on's one door to Blender's data: plates, shots, lines, results, edits.  What is behind it knows no node."""
 
 from .channels import GROUPS
-from .edits import copy_pose_from_source, ease, nudge_viseme, offset_scale, restore, simplify, simplifying
-from .follow import follow_plate, moved
+from .edits import (
+    copy_pose_from_source,
+    copying_pose,
+    ease,
+    easing,
+    nudge_viseme,
+    nudging,
+    offset_scale,
+    offsetting,
+    restore,
+    restoring,
+    simplify,
+    simplifying,
+)
+from .follow import follow_plate, following, moved
 from .lines import add_line, adding_line, compare, edit_line, leave_tweak, read_motion, remove_line
 from .overlay import has_overlay, overlay, overlay_off
 from .plates import (
@@ -14,11 +27,11 @@ from .plates import (
     plate_of,
     strips_name,
 )
-from .results import Placed, place_result, remove_result, show_preview_frame
+from .results import Placed, place_result, placing_result, remove_result, show_preview_frame
 from .rig import build_shot, building, remove_shot
 from .shots import Line, Shot, shot_in, shot_of, shots
 from .solved import ShotData, read_shot
-from .steps import finish, for_a_while
+from .steps import Steps, finish, for_a_while, stopping
 from .visemes import VISEMES
 
 __all__ = (
@@ -28,6 +41,7 @@ __all__ = (
     "Plate",
     "Shot",
     "ShotData",
+    "Steps",
     "VISEMES",
     "add_clip",
     "add_line",
@@ -36,10 +50,13 @@ __all__ = (
     "building",
     "compare",
     "copy_pose_from_source",
+    "copying_pose",
     "ease",
+    "easing",
     "edit_line",
     "finish",
     "follow_plate",
+    "following",
     "for_a_while",
     "fps_differs",
     "has_overlay",
@@ -47,10 +64,13 @@ __all__ = (
     "match_fps",
     "moved",
     "nudge_viseme",
+    "nudging",
     "offset_scale",
+    "offsetting",
     "overlay",
     "overlay_off",
     "place_result",
+    "placing_result",
     "plate_named",
     "plate_of",
     "read_motion",
@@ -59,11 +79,13 @@ __all__ = (
     "remove_result",
     "remove_shot",
     "restore",
+    "restoring",
     "shot_in",
     "shot_of",
     "shots",
     "show_preview_frame",
     "simplify",
     "simplifying",
+    "stopping",
     "strips_name",
 )

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import axes
+from .timing import Timing, read_timing
 
 DOUBT = 0.5  # confidence below which a frame is marked
 
@@ -27,10 +28,14 @@ class ShotData:
     translation: NDArray[np.float32]  # (T, 3) our metres
     expression: NDArray[np.float32]  # (T, E)
     confidence: NDArray[np.float32]  # (T,)
+    said: Timing  # what the clip says; empty where the node does not know
 
 
-def read_shot(track: Path, mesh: Path, texture: Path) -> ShotData:
-    """Reads track.npz, mesh.npz and texture.png.  Raises OSError, KeyError, ValueError where they are not such files."""
+def read_shot(track: Path, mesh: Path, texture: Path, words: Path | None = None) -> ShotData:
+    """Reads track.npz, mesh.npz, texture.png and words.json.
+
+    Raises OSError, KeyError, ValueError where they are not such files.
+    """
     solved, shown = arrays(track), arrays(mesh)
     names = tuple(str(name) for name in shown["names"])
     if names != tuple(str(name) for name in solved["names"]):
@@ -42,6 +47,7 @@ def read_shot(track: Path, mesh: Path, texture: Path) -> ShotData:
         shown["uv"][shown["triangles"].ravel()].astype(np.float32), np.ascontiguousarray(shapes, np.float32), names,
         texture, float(solved["focal"]), (int(solved["width"]), int(solved["height"])), float(solved["fps"]),
         solved["rotation"], solved["translation"], solved["expression"], solved["confidence"],
+        read_timing(words) if words else Timing(),
     )  # fmt: skip
 
 

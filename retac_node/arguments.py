@@ -4,7 +4,18 @@ import argparse
 from pathlib import Path
 from typing import Any, NoReturn
 
-from retac_node.arguments_line import add_common, add_learning, add_lexicon, add_line, add_subject, number
+from retac_node.arguments_farm import add_farm
+from retac_node.arguments_line import (
+    add_common,
+    add_engine,
+    add_executor,
+    add_learning,
+    add_lexicon,
+    add_line,
+    add_output,
+    add_subject,
+    number,
+)
 from retac_node.arguments_node import add_remote
 
 ABOUT = """\
@@ -37,7 +48,9 @@ def parser() -> Parser:
     add_solve(commands)
     add_voice(commands)
     add_evaluate(commands)
+    add_verify(commands)
     add_assets(commands)
+    add_farm(commands)
     add_remote(commands)
     return top
 
@@ -49,8 +62,10 @@ def add_dub(commands: Any) -> None:
     )
     command = commands.add_parser("dub", help="make a clip say a new line", description=about)
     add_line(command)
+    add_output(command)
     add_learning(command)
     add_common(command)
+    add_executor(command)
     command.set_defaults(command="dub")
 
 
@@ -80,13 +95,7 @@ def add_voice(commands: Any) -> None:
     command.add_argument(
         "--timing", type=Path, metavar="OUT.json", help="write when each word and phoneme is spoken, seconds"
     )
-    command.add_argument(
-        "--engine",
-        choices=("kokoro",),
-        default="kokoro",
-        metavar="NAME",
-        help="what speaks: %(choices)s (default: %(default)s)",
-    )
+    add_engine(command)
     add_common(command)
     command.set_defaults(command="voice")
 
@@ -105,6 +114,17 @@ def add_evaluate(commands: Any) -> None:
     add_learning(command)
     add_common(command)
     command.set_defaults(command="evaluate")
+
+
+def add_verify(commands: Any) -> None:
+    about = (
+        "Tells whether the sound of a video carries the mark of synthetic speech, where, and what the file says of how "
+        "it was made.  Fails where neither is found, or where a line that should be marked is not."
+    )
+    command = commands.add_parser("verify", help="look for the mark of synthetic speech", description=about)
+    command.add_argument("file", type=Path, metavar="OUT.mp4", help="a video, or sound alone")
+    command.add_argument("--json", action="store_true", help="tell it as a line of JSON on standard output")
+    command.set_defaults(command="verify")
 
 
 def add_assets(commands: Any) -> None:

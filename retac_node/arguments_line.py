@@ -3,6 +3,9 @@
 import argparse
 import math
 from pathlib import Path
+from typing import get_args
+
+from retac_shared.options import EngineName
 
 
 def add_line(command: argparse.ArgumentParser) -> None:
@@ -15,13 +18,6 @@ def add_line(command: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="LINE.wav",
         help="a recording of the line, used as it is; with --text its words are found in it",
-    )
-    command.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        metavar="OUT.mp4",
-        help="the result, .mp4 or .mov (default: CLIP's name with _dub.mp4, in this folder)",
     )
     command.add_argument(
         "--start",
@@ -47,6 +43,7 @@ def add_line(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--voice", type=Path, metavar="REF.wav", help="recording of the voice to clone (default: the clip's own sound)"
     )
+    add_engine(command)
     command.add_argument(
         "--frames",
         type=Path,
@@ -64,12 +61,32 @@ def add_line(command: argparse.ArgumentParser) -> None:
     )
 
 
+def add_output(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="OUT.mp4",
+        help="the result, .mp4 or .mov (default: CLIP's name with _dub.mp4, in this folder)",
+    )
+
+
 def add_lexicon(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--lexicon",
         type=Path,
         metavar="FILE",
         help="how words are spoken, a line each: WORD  PHONES in ARPABET, or /IPA/; in a text: [Nguyen](W IH1 N)",
+    )
+
+
+def add_engine(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--engine",
+        choices=get_args(EngineName),
+        default="kokoro",
+        metavar="NAME",
+        help="what speaks the line: %(choices)s; all but kokoro need files of yours (default: %(default)s)",
     )
 
 
@@ -115,10 +132,29 @@ def add_common(command: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder that keeps finished steps, to go on from (default: the user's cache folder)",
     )
+    add_device(command)
+    command.add_argument("--json", action="store_true", help="tell each event as a line of JSON on standard output")
+
+
+def add_device(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (default: %(default)s)"
     )
-    command.add_argument("--json", action="store_true", help="tell each event as a line of JSON on standard output")
+
+
+def add_executor(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--executor",
+        choices=("local", "ray"),
+        default="local",
+        help="who does the work: this process, or workers of Ray, several at once (default: %(default)s)",
+    )
+    command.add_argument(
+        "--ray-address",
+        default="",
+        metavar="HOST:PORT",
+        help="the Ray cluster, which sees --work under the same path (default: one on this machine, ended with the job)",
+    )
 
 
 def number(text: str) -> float:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from retac_node.arguments_line import add_learning, add_line
+from retac_node.arguments_line import add_learning, add_line, add_output
 
 NODE = "tcp://127.0.0.1:7420"  # where `retac serve` listens when nothing else is said
 
@@ -38,6 +38,7 @@ def add_submit(commands: Any) -> None:
     )
     command = commands.add_parser("submit", help="have a render node make a clip say a line", description=about)
     add_line(command)
+    add_output(command)
     add_learning(command)
     command.add_argument(
         "--goal",

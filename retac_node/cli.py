@@ -4,6 +4,8 @@ Exit codes: 0 done, 2 the input cannot be used, 3 refused, 130 stopped.  Anythin
 """
 
 import argparse
+import dataclasses
+import json
 import os
 import signal
 import sys
@@ -19,6 +21,7 @@ from retac_node.errors import BadInput, Cancelled, RetacError
 
 if TYPE_CHECKING:
     from retac_node.desk import Desk
+    from retac_node.dub import Wish
     from retac_node.progress import Show
 
 STOPPED = "stopped; run the same again to go on from here"
@@ -41,25 +44,40 @@ def main(argv: list[str] | None = None) -> int:
 
 def work(asked: argparse.Namespace) -> int:
     """Runs a command that runs jobs: it gets a desk for them, and what it made is shown."""
-    from retac_node import progress
     from retac_node.desk import Desk, on_stop
+    from retac_node.executors import executor
 
-    show, began, stopped = progress.choose(asked.json), time.monotonic(), Flag()
+    show, began, stopped = shown(asked), time.monotonic(), Flag()
 
     def stop() -> None:
         stopped.set()  # libraries swallow the exception at times, so the next job looks at this
         raise KeyboardInterrupt
 
     try:
-        with on_stop(stop):
+        who = getattr(asked, "executor", "local"), getattr(asked, "ray_address", "")
+        with on_stop(stop), executor(*who, asked.device) as made_by:
             pronounce(asked)
-            made = JOBS[asked.command](asked, Desk(asked.work, asked.device, show.event, stopped))
+            made = JOBS[asked.command](asked, Desk(asked.work, asked.device, show.event, stopped, executor=made_by))
     except RetacError as error:
         return fail(show, error)
     except KeyboardInterrupt:
         return fail(show, Cancelled(STOPPED))
     show.done(made, time.monotonic() - began)
     return 0
+
+
+def shown(asked: argparse.Namespace) -> "Show":
+    if asked.command == "farm task":
+        from retac_node.farm.lines import FarmLines
+
+        return FarmLines()
+    if asked.command == "farm batch" and not asked.json:
+        from retac_node.farm.telling import BatchLines
+
+        return BatchLines()
+    from retac_node import progress
+
+    return progress.choose(asked.json)
 
 
 def speak(asked: argparse.Namespace) -> int:
@@ -131,9 +149,14 @@ def leave(code: int) -> NoReturn:
 def dub(asked: argparse.Namespace, desk: "Desk") -> Any:
     from retac_node import dub
 
-    wish = {name: value for name, value in vars(asked).items() if name in dub.Wish.__dataclass_fields__}
-    wish["output"] = asked.output or Path(f"{asked.clip.stem}_dub.mp4")
-    return dub.dub(dub.Wish(**wish), desk)
+    return dub.dub(wished(asked, asked.output), desk)
+
+
+def wished(asked: argparse.Namespace, output: Path | None) -> "Wish":
+    from retac_node.dub import Wish
+
+    given = {name: value for name, value in vars(asked).items() if name in Wish.__dataclass_fields__}
+    return Wish(**{**given, "output": output or Path(f"{asked.clip.stem}_dub.mp4")})
 
 
 def solve(asked: argparse.Namespace, desk: "Desk") -> Any:
@@ -158,7 +181,38 @@ def evaluate(asked: argparse.Namespace, desk: "Desk") -> Any:
     return evaluate.evaluate(asked.clip, asked.train_end, asked.output, options, run_job)
 
 
-JOBS = {"dub": dub, "solve": solve, "voice": voice, "evaluate": evaluate}
+def farm_openjd(asked: argparse.Namespace, desk: "Desk") -> Any:
+    from retac_node.farm import openjd
+
+    wish = wished(asked, asked.video)
+    if asked.job is not None:
+        wish = openjd.completed(wish, openjd.read(asked.job))
+    return openjd.bundle(wish, asked.bundle, openjd.Farm(asked.shares, asked.gpu), desk)
+
+
+def farm_task(asked: argparse.Namespace, desk: "Desk") -> Any:
+    from retac_node.farm import task
+
+    return task.make(task.Part(**{name: getattr(asked, name) for name in task.Part.__dataclass_fields__}), desk)
+
+
+def farm_batch(asked: argparse.Namespace, desk: "Desk") -> Any:
+    from retac_node.farm import batch
+
+    given = {name: value for name, value in vars(asked).items() if name in batch.Plan.__dataclass_fields__}
+    page = asked.output or asked.file.with_suffix(".batch.html")
+    return batch.batch(batch.Plan(**{**given, "page": page, "defaults": dict(asked.set)}), desk)
+
+
+JOBS = {
+    "dub": dub,
+    "solve": solve,
+    "voice": voice,
+    "evaluate": evaluate,
+    "farm openjd": farm_openjd,
+    "farm task": farm_task,
+    "farm batch": farm_batch,
+}
 
 # ---- commands that look after the model files
 
@@ -187,6 +241,17 @@ def assets_verify(asked: argparse.Namespace) -> None:
     bad = [asset.name for asset in found if asset.required or (assets.folder() / asset.place).exists()]
     if bad:
         raise BadInput(f"not right or not here: {', '.join(bad)}; run: retac assets fetch {' '.join(bad)}")
+
+
+def verify(asked: argparse.Namespace) -> None:
+    from retac_node import verify
+
+    verdict = verify.verify(asked.file)
+    if asked.json:
+        print(json.dumps(dataclasses.asdict(verdict)))
+    sentence = verify.told(verdict, asked.file.name)
+    if not asked.json:
+        print(sentence)
 
 
 # ---- commands about render nodes
@@ -235,6 +300,7 @@ LOOKING_AFTER = {
     "assets list": assets_list,
     "assets fetch": assets_fetch,
     "assets verify": assets_verify,
+    "verify": verify,
     "serve": serve,
     "keys new": keys_new,
     "keys list": keys_list,

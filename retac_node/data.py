@@ -9,7 +9,7 @@ upright (rotation zero): the nose points to -z, the crown to -y. Rotations are a
 A head point X lands on the plate at  focal * (R X + t)[:2] / (R X + t)[2] + (W / 2, H / 2).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ __all__ = [
     "Motion",
     "Patches",
     "Report",
+    "Speaker",
     "Speech",
     "Timed",
     "Video",
@@ -102,6 +103,19 @@ class Likeness:
 
 
 @dataclass(frozen=True)
+class Speaker:
+    """What was learnt of a voice from a recording of it."""
+
+    name: str  # of the recording
+    samples: F32  # (N,) mono [-1, 1], what was listened to
+    rate: int  # Hz
+    embedding: F32  # (256,) of unit length
+    pitch: float  # Hz, median
+    level: float  # dB, gated
+    spectrum: F32  # (bands,) dB, see ops/sound.py
+
+
+@dataclass(frozen=True)
 class Speech:
     samples: F32  # (N,) mono [-1, 1]
     rate: int  # Hz
@@ -109,6 +123,19 @@ class Speech:
     phonemes: tuple[Timed, ...]  # IPA symbols; empty where they are not known
     seconds: float  # length of the line on the timeline: the slot's, or the samples'
     similarity: float  # cosine of speaker embeddings, this speech against the reference; NaN when not measured
+    synthetic: bool = True  # an engine made it, so it carries the mark; False: a recording
+
+    @classmethod
+    def of(
+        cls,
+        samples: F32,
+        rate: int,
+        words: tuple[Timed, ...],
+        phonemes: tuple[Timed, ...],
+        similarity: float = float("nan"),
+    ) -> "Speech":
+        """Gives a line that is as long as its samples."""
+        return cls(samples, rate, words, phonemes, len(samples) / rate, similarity)
 
 
 @dataclass(frozen=True)
@@ -157,3 +184,5 @@ class Report:
 
     folder: str
     html: str  # file name
+    figures: dict[str, float] = field(default_factory=dict)  # what was measured, by name; NaN where it could not be
+    picture: str = ""  # file name of a small JPEG of the result; "" where there is none

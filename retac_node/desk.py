@@ -1,19 +1,24 @@
 """Where a command's jobs run: the cache, the device, the telling, and Ctrl-C.  Never knows what a job makes."""
 
+import dataclasses
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event as Flag
+from threading import current_thread, main_thread
 from typing import Any
 
 from retac_shared.options import JobSpec
+from retac_shared.order import Order
 
-from retac_node import config, recipe
+from retac_node import config, orders, recipe
 from retac_node.data import Clip
 from retac_node.engine.cache import Cache
 from retac_node.engine.events import Event, Finished, Warned
+from retac_node.engine.make import LOCAL, Executor
+from retac_node.engine.plan import WHOLE, Share
 from retac_node.engine.run import run
 from retac_node.engine.stage import Stage
 from retac_node.errors import BadInput
@@ -28,6 +33,7 @@ class Desk:
     stopped: Flag  # set by the first Ctrl-C, at whatever time it came
     give_way: Flag = field(default_factory=Flag)  # set by whoever has another job that comes first
     kept: Cache | None = None  # the cache, where one serves many jobs; None: opened for each
+    executor: Executor = LOCAL
     told: list[Event] = field(default_factory=list)  # what the jobs warned of, and what they finished
 
     def run(
@@ -36,14 +42,25 @@ class Desk:
         sources: Mapping[str, Path],
         wanted: tuple[str, ...],
         stages: Mapping[str, Stage] | None = None,
+        share: Share = WHOLE,
     ) -> dict[str, Any]:
-        """Gives the wanted stages' results; `sources` is sha256 -> file, `stages` None the table.
+        """Gives the wanted stages' results; `sources` is sha256 -> file, `stages` None the table, `share` of the frames.
 
         Raises BadInput, OutOfSpace, Refused; Cancelled within a second of Ctrl-C.
         """
-        job = recipe.job(stages or STAGES, spec, wanted, sources, device(self.device))
+        here = device(self.device) if self.executor is LOCAL else "cpu"  # another finds its own devices
+        job = recipe.job(stages or STAGES, spec, wanted, sources, here)
+        job = dataclasses.replace(job, share=share)
         with on_stop(self.stopped.set):
-            return run(job, self.cache(), self.hear, self.stopped, self.give_way)
+            return run(job, self.cache(), self.hear, self.stopped, self.give_way, self.executor)
+
+    def spec(self, order: Order, sources: Mapping[str, Path], stages: Mapping[str, Stage] | None = None) -> JobSpec:
+        """Gives the order's options, with its range laid on the clip's frames.  Raises BadInput."""
+        spec = orders.spec_of(order)
+        if order.start is None or order.end is None:
+            return spec
+        clip = self.look(spec, sources, stages)
+        return orders.spec_of(order, orders.slot_of(order.start, order.end, clip), float(clip.fps))
 
     def look(self, spec: JobSpec, sources: Mapping[str, Path], stages: Mapping[str, Stage] | None = None) -> Clip:
         """Gives the clip's facts.  What it takes is told with the job that follows, whose first stage this is."""
@@ -89,7 +106,10 @@ def device(asked: str) -> str:
 
 @contextmanager
 def on_stop(action: Callable[[], None]) -> Iterator[None]:
-    """Has Ctrl-C, and a request to end, do this in place of what they did."""
+    """Has Ctrl-C, and a request to end, do this in place of what they did; they come to the main thread alone."""
+    if current_thread() is not main_thread():
+        yield
+        return
     before = {number: signal.signal(number, lambda *_: action()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from retac_shared.motion import BadMotion, load_motion, save_motion
-from retac_shared.options import JobSpec
+from retac_shared.options import EngineName, JobSpec
 from retac_shared.order import Order
 
 from retac_node import recipe, results
 from retac_node.data import Motion, Report, Video
 from retac_node.desk import Desk
 from retac_node.errors import BadInput
+from retac_node.ops import markup
 from retac_node.orders import slot_of, spec_of
 
 WANTED = ("motion", "encode", "report")
@@ -46,6 +47,7 @@ class Wish:
     mattes: Path | None = None  # folder of its mattes
     consent: str = ""
     seed: int = 0
+    engine: EngineName = "kokoro"  # what speaks the line
 
     def given(self) -> tuple[Path, ...]:
         return tuple(path for path in (self.clip, self.audio, self.voice, self.motion) if path is not None)
@@ -80,15 +82,17 @@ def dub(wish: Wish, desk: Desk) -> Dubbed:
 
 def page(report: Report, seconds: Mapping[str, float], warnings: Sequence[str]) -> str:
     """Gives the report with what only the run knows: how long it took, and what it warned of."""
-    from retac_node.stages.report import with_run  # draws its pictures with libraries that take seconds to import
-
     text = (Path(report.folder) / report.html).read_text(encoding="utf-8")
-    return with_run(text, seconds, warnings)
+    return markup.with_run(text, seconds, warnings)
 
 
 def places(wish: Wish) -> Dubbed:
-    out = wish.output
-    return Dubbed(out, out.with_suffix(".motion.npz"), out.with_suffix(".report.html"), wish.frames, wish.mattes)
+    return beside(wish.output, wish.frames, wish.mattes)
+
+
+def beside(video: Path, frames: Path | None, mattes: Path | None) -> Dubbed:
+    """Gives the places of all that a dub leaves, by that of its video."""
+    return Dubbed(video, video.with_suffix(".motion.npz"), video.with_suffix(".report.html"), frames, mattes)
 
 
 def check(wish: Wish, made: Dubbed) -> None:
@@ -117,7 +121,7 @@ def order_of(wish: Wish, digests: Mapping[Path, str]) -> Order:
         return digests[path] if path is not None else ""
 
     files = {name: digest(getattr(wish, name)) for name in ("clip", "audio", "voice", "motion")}
-    same = ("text", "pose", "quality", "train_minutes", "subject", "lens", "consent", "seed")
+    same = ("text", "pose", "quality", "train_minutes", "subject", "lens", "consent", "seed", "engine")
     asked: dict[str, Any] = {**files, **{name: getattr(wish, name) for name in same}}
     try:
         return Order(**asked, frames=wish.frames is not None or wish.mattes is not None)

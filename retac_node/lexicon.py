@@ -21,9 +21,13 @@ BIGGEST = 20_000_000  # bytes
 
 def pronounced(text: str, file: Path | None, environment: Mapping[str, str] = os.environ) -> str:
     """Gives the line with its words marked as the user's own list says and, before that, as `file` says."""
+    return applied(text, entries(file, environment))
+
+
+def entries(file: Path | None, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Gives the pronunciations of the user's own list and, before them, of `file`.  Raises BadInput."""
     own = config.user_folder("config", environment) / NAME
-    entries = {**(read(own) if own.is_file() else {}), **(read(file) if file is not None else {})}
-    return applied(text, entries)
+    return {**(read(own) if own.is_file() else {}), **(read(file) if file is not None else {})}
 
 
 def read(file: Path) -> dict[str, str]:

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from retac_node.data import F32, U8, Clip
 from retac_node.errors import BadInput
-from retac_node.media_out import AAC_RATE, FIXED, resampled, write_png, write_video
+from retac_node.media_out import AAC_RATE, FIXED, resampled, sound_rate, through_aac, write_png, write_video
 
 __all__ = [
     "AAC_RATE",
@@ -39,6 +39,8 @@ __all__ = [
     "read_audio",
     "read_channels",
     "resampled",
+    "sound_rate",
+    "through_aac",
     "write_png",
     "write_video",
 ]

@@ -7,6 +7,7 @@ import errno
 import math
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 
 import av
@@ -27,7 +28,9 @@ FIXED = (
     | Interpolation.ACCURATE_RND
     | Interpolation.BITEXACT
 )  # swscale's exact paths, with full chroma
-AAC_RATE = 48000
+AAC_RATE = 48000  # Hz, of sound whose own rate AAC does not have
+AAC_RATES = (32000, 44100, 48000)
+AAC_BITS = 192_000  # a second
 AAC_BLOCK = 1024  # samples
 ENCODER_THREADS = 4  # fixed, because x264's bytes depend on it
 
@@ -46,7 +49,8 @@ def write_video(
     """Writes an mp4 of (height, width, 3) u8 RGB frames at a constant rate, and returns how many there were.
 
     H.264 tagged BT.709; 4:2:0, or 4:4:4 where a side is odd, which 4:2:0 cannot hold.  `audio` is (N,) or (N, 2)
-    [-1, 1] at `rate` Hz, cut or padded with silence to the length of the picture; None writes no sound track.
+    [-1, 1] at `rate` Hz, written at `sound_rate` of it and cut or padded with silence to the length of the picture;
+    None writes no sound track.
     The same input gives the same bytes.  Raises OutOfSpace when the disk is full.
     """
     options = {"movflags": "+faststart", "fflags": "+bitexact"}
@@ -81,10 +85,10 @@ def encode(
         container.mux(track.encode(picture))
         count += 1
         if sound:
-            sound.encode_to(round(count / fps * AAC_RATE))
+            sound.encode_to(round(count / fps * sound.rate))
     container.mux(track.encode(None))
     if sound:
-        sound.finish(round(count / fps * AAC_RATE))
+        sound.finish(round(count / fps * sound.rate))
     return count
 
 
@@ -103,14 +107,15 @@ def add_picture_track(container: OutputContainer, fps: Fraction, width: int, hei
 
 
 class SoundTrack:
-    """An AAC track at 48 kHz that is fed block by block as the picture goes on, with silence once it runs out."""
+    """An AAC track that is fed block by block as the picture goes on, with silence once it runs out."""
 
-    def __init__(self, container: OutputContainer, audio: F32, rate: int) -> None:
-        audio = resampled(audio, rate, AAC_RATE)
+    def __init__(self, container: OutputContainer, audio: F32, rate: int, bits: int = AAC_BITS) -> None:
+        self.rate = sound_rate(rate)
+        audio = resampled(audio, rate, self.rate)
         self.samples = np.clip(audio if audio.ndim == 2 else audio[:, None], -1, 1)  # (N, C)
         self.layout = "mono" if self.samples.shape[1] == 1 else "stereo"
         self.container = container
-        self.track = container.add_stream("aac", rate=AAC_RATE, layout=self.layout, bit_rate=192_000)
+        self.track = container.add_stream("aac", rate=self.rate, layout=self.layout, bit_rate=bits)
         self.track.codec_context.format = "fltp"
         self.head = 0  # samples encoded
 
@@ -130,7 +135,7 @@ class SoundTrack:
         held = self.samples[self.head : self.head + length].T
         block[:, : held.shape[1]] = held
         frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=self.layout)
-        frame.sample_rate, frame.pts, frame.time_base = AAC_RATE, self.head, Fraction(1, AAC_RATE)
+        frame.sample_rate, frame.pts, frame.time_base = self.rate, self.head, Fraction(1, self.rate)
         self.container.mux(self.track.encode(frame))
         self.head += length
 
@@ -145,6 +150,24 @@ def write_png(path: Path, rgb: U8) -> None:
         if error.errno == errno.ENOSPC:
             raise OutOfSpace(f"the disk of {path.parent} is full; free some space and run the job again") from error
         raise
+
+
+def sound_rate(native: int) -> int:
+    """Gives the rate at which sound of that rate is written: its own where AAC has it, a multiple where that can be."""
+    if native in AAC_RATES:
+        return native
+    return 44_100 if 44_100 % native == 0 or native % 44_100 == 0 else AAC_RATE
+
+
+def through_aac(samples: F32, rate: int, bits: int) -> F32:
+    """Encodes (N, C) sound at so many bits a second, in memory, and decodes it again, (N, C)."""
+    held = BytesIO()
+    with av.open(held, "w", format="mp4") as container:
+        SoundTrack(container, samples, rate, bits).finish(len(samples))
+    held.seek(0)
+    with av.open(held, "r") as container:
+        blocks = [frame.to_ndarray() for frame in container.decode(audio=0)]  # (C, n) each
+    return np.concatenate(blocks, axis=1).T[: len(samples)]
 
 
 def resampled(samples: F32, rate: int, wanted: int) -> F32:

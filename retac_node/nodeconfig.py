@@ -20,12 +20,16 @@ from retac_node.errors import BadInput
 DEVICE = re.compile(r"cpu|cuda:\d{1,2}")
 ADDRESS = re.compile(r"tcp://(?P<host>\[[0-9a-fA-F:.]+\]|[\w.-]+|\*):(?P<port>\d{1,5}|\*)")
 
+PLACE = re.compile(r"auto|(\[[0-9a-fA-F:.]+\]|[\w.-]+):\d{1,5}")
+
 
 @dataclass(frozen=True)
 class NodeConfig:
     home: Path  # as in the user's own settings: model files, work, and `node`, which is the node's own
     bind: str = "tcp://127.0.0.1:7420"
     devices: tuple[str, ...] = ("cpu",)  # a worker each; one may be named more than once
+    executor: str = "local"  # or "ray": who makes the tasks of a worker's job
+    ray_address: str = ""  # of the Ray cluster, HOST:PORT; "": one on this machine, which the worker starts
     keys: Path | None = None  # of the node and its clients; None: this machine's own users, without keys
     require_consent: bool = False
     file_limit_bytes: int = 4 * 10**9
@@ -60,9 +64,22 @@ def load(file: Path | None = None) -> NodeConfig:
     if "devices" in settings:
         settings["devices"] = tuple(settings["devices"])
     made = NodeConfig(home, **settings)
+    if made.executor == "ray":
+        check_ray(made, file)
     if made.keys is None and not made.on_loopback:
         return dataclasses.replace(made, keys=config.user_folder("config", os.environ) / "keys")
     return made
+
+
+def check_ray(made: NodeConfig, file: Path | None) -> None:
+    """Refuses what does not go together with Ray.  Raises BadInput."""
+    if len(made.devices) > 1 and not made.ray_address:
+        raise BadInput(
+            f"settings file {file}: each of the {len(made.devices)} devices would start a Ray cluster of its own; name one "
+            "device, or the cluster that they share with ray_address"
+        )
+    if made.memory_limit_bytes:
+        raise BadInput(f"settings file {file}: memory_limit_bytes does not bind Ray's workers; leave it out")
 
 
 def read(file: Path) -> dict[str, Any]:
@@ -94,6 +111,10 @@ def is_text(value: Any) -> bool:
 
 def is_address(value: Any) -> bool:
     return isinstance(value, str) and ADDRESS.fullmatch(value) is not None
+
+
+def is_place(value: Any) -> bool:
+    return isinstance(value, str) and PLACE.fullmatch(value) is not None
 
 
 def is_devices(value: Any) -> bool:
@@ -134,6 +155,8 @@ CHECKS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "bind": (is_address, "an address such as tcp://127.0.0.1:7420"),
     "home": (is_text, "a folder, in quotes"),
     "devices": (is_devices, "a list such as [cpu] or ['cuda:0', 'cuda:1']"),
+    "executor": (lambda value: value in ("local", "ray"), "local or ray"),
+    "ray_address": (is_place, "the HOST:PORT of a Ray cluster"),
     "keys": (is_text, "a folder, in quotes"),
     "require_consent": (lambda value: isinstance(value, bool), "true or false"),
     "clip_limit_seconds": (is_seconds, "a number of seconds above 0"),

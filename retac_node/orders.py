@@ -36,7 +36,7 @@ def spec_of(order: Order, slot: Slot | None = None, fps: float = 1.0) -> JobSpec
         return JobSpec(
             IngestOptions(order.clip),
             TrackOptions(order.subject, lens=order.lens),
-            voice=VoiceOptions(order.text, order.audio, order.voice, slot_seconds=seconds, seed=order.seed),
+            voice=VoiceOptions(order.text, order.audio, order.voice, order.engine, seconds, order.seed),
             adapt=AdaptOptions(order.quality, order.train_minutes, seed=order.seed),
             motion=MotionOptions(order.pose, slot[0] if slot else 0, slot is not None, order.motion, order.seed),
             encode=EncodeOptions(order.frames, slot, consent=order.consent),

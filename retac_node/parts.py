@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from retac_shared.motion import save_motion
+from retac_shared.order import Goal
 
 from retac_node.data import Clip, FaceMesh, FaceTrack, Likeness, Motion, Patches, Report, Speech, Video
 from retac_node.engine.plan import Range
@@ -29,6 +30,7 @@ class Desktop:
     result: Callable[[str], Any]  # name of a stage that ended -> its result
     seconds: Callable[[], Mapping[str, float]]  # that each stage took so far
     warnings: Callable[[], Sequence[str]]
+    goal: Goal = "dub"  # what the job is asked for
 
 
 Write = Callable[[Path], object]  # writes a part where it is told
@@ -47,6 +49,16 @@ def head(desk: Desktop, track: FaceTrack, frames: Range | None) -> Iterator[tupl
 def mesh(desk: Desktop, likeness: Likeness, frames: Range | None) -> Iterator[tuple[str, Write]]:
     yield "mesh.npz", lambda path: write_mesh(path, likeness.mesh)
     yield "texture.png", lambda path: write_picture(path, likeness.texture)
+    if desk.goal == "solve":
+        yield from words(desk.result("ingest"))
+
+
+def words(clip: Clip) -> Iterator[tuple[str, Write]]:
+    """Yields what the clip itself says, where there are ears for it."""
+    from retac_node import heard
+
+    if heard.possible(clip):
+        yield "words.json", lambda path: heard.write(path, clip)
 
 
 def write_mesh(path: Path, shown: FaceMesh) -> None:

@@ -32,6 +32,15 @@ class Start(PipeMessage, frozen=True):
     have: tuple[str, ...]  # names of the parts that are made already
 
 
+class Shoot(Start, frozen=True):
+    """A dub whose files are put where they belong by the worker itself: one shot of a batch."""
+
+    video: str  # where the finished file goes
+    frames: str  # folder of the PNG sequence; "" when not asked for
+    mattes: str
+    recipe: str  # what the shot's record says that it was made from
+
+
 class Stop(PipeMessage, frozen=True):
     """Give up at the next tick."""
 
@@ -77,7 +86,7 @@ class Ended(PipeMessage, frozen=True):
     cached: int = 0
 
 
-ToWorker = Start | Stop | GiveWay
+ToWorker = Start | Shoot | Stop | GiveWay
 ToPool = Ready | Working | Told | Warned | Made | Ended
 
 

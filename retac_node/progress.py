@@ -48,14 +48,14 @@ class Lines:
 
     def __init__(self) -> None:
         self.tally = Tally()
-        self.last = ""
+        self.told: set[str] = set()  # steps; several may be under way at once
 
     def event(self, event: Event) -> None:
         self.tally.count(event)
         if isinstance(event, Warned):
             self.line(f"warning: {event.sentence}")
-        if isinstance(event, Progress) and (step := f"{event.stage}: {event.label}") != self.last:
-            self.last = step
+        if isinstance(event, Progress) and (step := f"{event.stage}: {event.label}") not in self.told:
+            self.told.add(step)
             self.line(f"{event.overall:4.0%}  {step}")
 
     def done(self, made: Any, seconds: float) -> None:

@@ -4,13 +4,14 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from retac_shared.options import JobSpec
+from retac_shared.options import EngineName, JobSpec
 
 from retac_node import assets, heads
 from retac_node.engine.plan import order
 from retac_node.engine.run import Job, Length
 from retac_node.engine.stage import Stage
 from retac_node.errors import BadInput
+from retac_node.models import engines
 
 OWN_WEIGHTS = Path(__file__).parent / "weights"
 CHUNK = 32  # output frames that a per-frame stage makes at a time
@@ -32,14 +33,19 @@ def job(
         options={name: getattr(spec, name) for name in names},
         length=LENGTH,
         chunk=CHUNK,
-        weight_hashes={weight: weight_hash(weight) for weight in sorted(weights)},
+        weight_hashes={weight: weight_hash(weight, spec.voice.engine) for weight in sorted(weights)},
         sources=sources,
         device=device,
     )
 
 
-def weight_hash(name: str) -> str:
-    """Gives the sha256 of an asset, or of the project's own weights; "" for an optional asset that is not here."""
+def weight_hash(name: str, engine: EngineName = "kokoro") -> str:
+    """Gives the sha256 of an asset, or of the project's own weights; "" for an optional asset that is not here.
+
+    The name "engine" stands for all that the voice engine speaks with.
+    """
+    if name == engines.NAME:
+        return engines.fingerprint(engine)
     if "." not in name:
         if assets.find(name).required:
             assets.path(name)

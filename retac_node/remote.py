@@ -86,7 +86,8 @@ def check(asked: Namespace, target: Path, waits: bool, given: Collection[Path]) 
 
 
 def order_of(asked: Namespace, digests: dict[str, str], target: Path) -> Order:
-    same = ("goal", "text", "start", "end", "pose", "quality", "train_minutes", "subject", "lens", "consent", "seed")
+    line = ("goal", "text", "start", "end", "pose", "engine", "consent")
+    same = (*line, "quality", "train_minutes", "subject", "lens", "seed")
     values: dict[str, Any] = {**digests, **{key: getattr(asked, key) for key in same}}
     if NAME.fullmatch(target.name):  # it is only shown
         values["name"] = target.name

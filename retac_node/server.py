@@ -72,7 +72,8 @@ class Node:
         self.blobs.recover()
         self.jobs = Jobs(folder / "jobs.db", settings.keep_jobs)
         self.blobs.hold(self.jobs.files)
-        self.pool = Pool(settings.devices, Setting(settings.home, folder / "scratch", limits(settings), craft))
+        bounds, who = limits(settings), (settings.executor, settings.ray_address)
+        self.pool = Pool(settings.devices, Setting(settings.home, folder / "scratch", bounds, craft, None, *who))
         self.schedule = Schedule(self.jobs, self.pool, self.blobs)
         self.reception = Reception(settings, self.jobs, self.blobs, self.schedule)
         self.blocked = False  # a line was full

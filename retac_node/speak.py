@@ -4,11 +4,10 @@ import json
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import soundfile
-from retac_shared.options import IngestOptions, JobSpec, VoiceOptions
+from retac_shared.options import EngineName, IngestOptions, JobSpec, VoiceOptions
 
 from retac_node import recipe, results
 from retac_node.data import Clip, Speech, Timed
@@ -25,7 +24,7 @@ class Spoken:
 
 
 def speak(
-    reference: Path, text: str, engine: Literal["kokoro"], output: Path, timing: Path | None, desk: Desk
+    reference: Path, text: str, engine: EngineName, output: Path, timing: Path | None, desk: Desk
 ) -> Spoken:
     """Writes the line as WAV, and its words and phonemes as JSON.  Raises BadInput, OutOfSpace, Refused, Cancelled."""
     results.check_file(output, (".wav",), [reference])

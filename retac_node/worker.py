@@ -29,10 +29,12 @@ from retac_node import config, limits, orders, parts, pipe, recipe
 from retac_node.desk import Desk
 from retac_node.engine.cache import Cache, out_of_space
 from retac_node.engine.events import Event, Finished, Planned, Progress, Started, Warned
+from retac_node.engine.make import LOCAL, Executor
 from retac_node.engine.plan import Range
 from retac_node.engine.run import GaveWay
 from retac_node.engine.stage import Stage
 from retac_node.errors import Cancelled, RetacError
+from retac_node.executors import executor
 from retac_node.limits import Limits
 from retac_node.pipe import Ended, Pipe, Start
 from retac_node.stages import STAGES
@@ -48,6 +50,7 @@ class Craft:
     stages: Mapping[str, Stage]
     makers: Mapping[str, parts.Maker]
     check: Callable[[Path, Limits], None] = limits.check_clip  # refuses a clip before it is decoded
+    bench: "Callable[[Start, Boss, Place], Bench] | None" = None  # what does a job; None: Bench
 
 
 CRAFT = Craft(STAGES, parts.MAKERS)
@@ -62,12 +65,14 @@ class Place:
     scratch: Path  # its own folder
     limits: Limits
     shelf: "Shelf"
+    executor: Executor = LOCAL
 
 
 class Shelf:
-    """The cache, open over many jobs: opening it means measuring it."""
+    """The cache, open over many jobs: opening it means measuring it.  `work` None: the installation's."""
 
-    def __init__(self) -> None:
+    def __init__(self, work: Path | None = None) -> None:
+        self.work = work
         self.opened: Cache | None = None
         self.since = 0.0  # time.monotonic()
 
@@ -76,7 +81,7 @@ class Shelf:
         opened = self.opened
         if opened is None or time.monotonic() - self.since > FRESH or not (opened.root / "work").is_dir():
             settings = config.load()
-            self.opened, self.since = Cache(settings.work, settings.cache_limit_bytes), time.monotonic()
+            self.opened, self.since = Cache(self.work or settings.work, settings.cache_limit_bytes), time.monotonic()
         assert self.opened is not None
         return self.opened
 
@@ -119,23 +124,19 @@ class Bench:
     def __init__(self, start: Start, boss: Boss, place: Place) -> None:
         self.start, self.boss, self.place, self.craft = start, boss, place, place.craft
         self.cache = place.shelf.cache()
-        self.desk = Desk(None, place.device, self.hear, boss.stop, boss.give_way, self.cache)
+        self.desk = Desk(None, place.device, self.hear, boss.stop, boss.give_way, self.cache, place.executor)
         self.have = set(start.have)
         self.keys: dict[tuple[str, Range | None], str] = {}  # stage and frames -> the task's key
         self.sources = named(start, place.scratch)
         clip = self.sources[start.order.clip]
-        self.desktop = parts.Desktop(clip, self.result, self.desk.seconds, self.desk.warnings)
+        self.desktop = parts.Desktop(clip, self.result, self.desk.seconds, self.desk.warnings, start.order.goal)
         self.ran = self.cached = 0  # tasks
 
     def work(self) -> None:
         """Runs the job.  Raises BadInput, OutOfSpace, Refused, Cancelled, GaveWay."""
-        order, craft = self.start.order, self.craft
         self.check()
-        spec = orders.spec_of(order)
-        if order.start is not None and order.end is not None:
-            clip = self.desk.look(spec, self.sources, craft.stages)
-            spec = orders.spec_of(order, orders.slot_of(order.start, order.end, clip), float(clip.fps))
-        self.desk.run(spec, self.sources, orders.WANTED[order.goal], craft.stages)
+        order, stages = self.start.order, self.craft.stages
+        self.desk.run(self.desk.spec(order, self.sources, stages), self.sources, orders.WANTED[order.goal], stages)
 
     def check(self) -> None:
         order, bounds = self.start.order, self.place.limits
@@ -201,7 +202,7 @@ def perform(start: Start, boss: Boss, place: Place) -> Ended:
     """Runs a job to its end.  The border of the worker: whatever is raised becomes words."""
     bench: Bench | None = None
     try:
-        bench = Bench(start, boss, place)
+        bench = (place.craft.bench or Bench)(start, boss, place)
         bench.work()
         ended = Ended("done")
     except GaveWay:
@@ -240,6 +241,9 @@ def main() -> None:
     parser.add_argument("--scratch", type=Path, required=True)
     parser.add_argument("--limits", required=True)
     parser.add_argument("--craft", default="retac_node.worker:CRAFT")
+    parser.add_argument("--work", type=Path)
+    parser.add_argument("--executor", default="local")
+    parser.add_argument("--ray-address", default="")
     asked = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
@@ -249,13 +253,20 @@ def main() -> None:
     sys.setswitchinterval(0.0005)  # seconds; one thread makes results, the other tells of them
     boss = Boss(Pipe(socket.socket(fileno=asked.pipe), pipe.ToWorker))
     module, _, name = asked.craft.partition(":")
-    place = Place(getattr(import_module(module), name), asked.device, asked.scratch, bounds, Shelf())
+    craft = getattr(import_module(module), name)
+    with executor(asked.executor, asked.ray_address, asked.device, f"{asked.craft}.stages") as made_by:
+        serve(boss, Place(craft, asked.device, asked.scratch, bounds, Shelf(asked.work), made_by))
+    os._exit(0)
+
+
+def serve(boss: Boss, place: Place) -> None:
+    """Runs jobs until one of them did not end well."""
     boss.tell(pipe.Ready())
     while True:
         ended = perform(boss.jobs.get(), boss, place)
         boss.tell(ended)
         if ended.how not in ("done", "gave way") or boss.stop.is_set():
-            os._exit(0)
+            return
 
 
 def end_with_parent() -> None:

@@ -32,6 +32,9 @@ class Setting:
     scratch: Path  # the folder of their own folders
     limits: Mapping[str, float]  # the fields of limits.Limits
     craft: str = CRAFT
+    work: Path | None = None  # the cache's folder; None: the installation's
+    executor: str = "local"  # who makes the tasks, executors.NAMES
+    ray_address: str = ""
 
 
 @dataclass(frozen=True)
@@ -156,6 +159,8 @@ class Pool:
             sys.executable, "-c", BEGIN, "--pipe", str(theirs.fileno()), "--device",
             device.partition(":")[0], "--scratch", str(scratch), "--craft", setting.craft,
             "--limits", msgspec.json.encode(setting.limits).decode(),
+            "--executor", setting.executor, "--ray-address", setting.ray_address,
+            *(() if setting.work is None else ("--work", str(setting.work))),
         )  # fmt: skip
         process = subprocess.Popen(  # noqa: S603  a fixed list of arguments
             command,

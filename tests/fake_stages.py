@@ -122,7 +122,7 @@ def training(ctx: Context, options: Options) -> Numbers:
 
 
 def slow(ctx: Context, options: Options) -> Numbers:
-    with open(ctx.folder.parents[1] / "calls", "a") as file:
+    with open(ctx.folder.parents[2] / "calls", "a") as file:
         file.write("call\n")
     for _ in ctx.track(range(10)):
         time.sleep(0.05)

@@ -24,7 +24,7 @@ needs_landmarks = pytest.mark.skipif(not assets.available("face_landmarker"), re
 @pytest.fixture(autouse=True)
 def _here(tmp_path, monkeypatch):
     """An empty current folder; no model file is asked for before a stage opens it."""
-    monkeypatch.setattr(recipe, "weight_hash", lambda name: "")
+    monkeypatch.setattr(recipe, "weight_hash", lambda *_: "")
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
 

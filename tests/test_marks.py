@@ -7,7 +7,7 @@ from retac_shared.options import MAX_WORDS, VoiceOptions, check_text
 
 from retac_node import assets
 from retac_node.models import aligner, kokoro, recogniser
-from retac_node.ops import phonemes, text
+from retac_node.ops import phonemes, sound, text
 from retac_node.ops.phrases import phrases
 
 needs_voice = pytest.mark.skipif(not assets.available("kokoro"), reason="no voice model here")
@@ -90,6 +90,64 @@ def test_a_pause_ends_a_pass_and_the_phrase_goes_on() -> None:
     assert [word.pause for word in words] == [0.5, None, None, None]
     assert [len(piece) for piece in kokoro.passes(words)] == [1, 3]
     assert words[0].symbols.endswith(",")
+
+
+def test_stars_stress_the_words_they_stand_around() -> None:
+    line = "I said *no*, Dr. *Brown*. [pause 0.3] Give *$25* to *[Nguyen](W IH1 N)*!"
+    assert [word.label for word in kokoro.spell(line) if word.stressed] == [
+        "no", "Brown", "twenty-five", "dollars", "Nguyen"
+    ]  # fmt: skip
+    assert text.words(line)[:6] == ["i", "said", "no", "doctor", "brown", "give"]
+
+
+@pytest.mark.parametrize("line", ["3 * 4 * 5 is 60", "2*3*4", "a * b", "* a *", "**"])
+def test_other_stars_stress_nothing(line: str) -> None:
+    assert not any(phrase.stressed for phrase in phrases(line))
+
+
+@needs_voice
+def test_a_stressed_word_is_longer_and_higher_and_no_other_word_is() -> None:
+    bank = kokoro.load_voices()
+    styles = bank.mixed(np.eye(len(bank.names), dtype=np.float32)[0])
+    session = kokoro.load(assets.path("kokoro"))
+    plain, strong = (kokoro.speak(session, styles, line) for line in ("We saw Mary there.", "We saw *Mary* there."))
+    longer = [(b.end - b.start) / (a.end - a.start) for a, b in zip(plain.words, strong.words, strict=True)]
+    assert longer[2] > 1.15
+    assert longer[:2] == pytest.approx([1, 1], abs=0.1)
+    mary = [
+        sound.pitch(u.samples, kokoro.RATE)[int(100 * u.words[2].start) : int(100 * u.words[2].end)]
+        for u in (plain, strong)
+    ]
+    assert np.median(mary[1][mary[1] > 0]) > 1.05 * np.median(mary[0][mary[0] > 0])
+
+
+@pytest.mark.parametrize(
+    ("line", "language"),
+    [
+        ("Guten Tag, wie geht es Ihnen?", "German"),
+        ("Bonjour, comment allez-vous aujourd'hui ?", "French"),
+        ("Hola, ¿cómo estás?", "Spanish"),
+        ("Ciao, come stai oggi? Sono molto felice.", "Italian"),
+        ("Goedemorgen, hoe gaat het met je?", "Dutch"),
+    ],
+)
+def test_another_language_is_refused_with_what_can_be_spoken(line: str, language: str) -> None:
+    with pytest.raises(ValueError, match=f"reads as {language}; the languages that can be spoken are: English"):
+        VoiceOptions(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "C'est la vie.",
+        "Mi amigo said adios to me.",
+        "The Café de la Paix is in Paris.",
+        "Die, monster, die!",
+        "Les met Di.",
+    ],
+)
+def test_english_with_foreign_words_is_english(line: str) -> None:
+    check_text(line)
 
 
 @pytest.fixture(scope="module")

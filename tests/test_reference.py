@@ -1,5 +1,6 @@
 """What cannot be a voice to imitate is refused in one sentence, and what is only bad is used."""
 
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,11 +13,13 @@ from retac_node import assets, media
 from retac_node.data import Clip
 from retac_node.engine.stage import Context
 from retac_node.errors import BadInput
-from retac_node.models import activity, kokoro, speaker
+from retac_node.models import activity, clone, crowd, kokoro, speaker
 from retac_node.ops import sound
 from retac_node.stages import voice
 
 RATE = 24_000
+MATERIAL = Path(os.environ.get("RETAC_MATERIAL", Path(__file__).parents[2] / "shared" / "material"))
+needs_material = pytest.mark.skipif(not MATERIAL.exists(), reason="no test material here")
 NEEDED = ("kokoro", "speaker_encoder", "perth", "voice_activity")
 pytestmark = pytest.mark.skipif(not all(assets.available(name) for name in NEEDED), reason="no voice models here")
 
@@ -67,14 +70,41 @@ def test_speech_over_music_is_a_voice(talk: np.ndarray) -> None:
     assert activity.seconds_of_speech(mixed, RATE) > 0.7 * activity.seconds_of_speech(talk, RATE) > 2
 
 
+def in_voice(number: int, line: str) -> np.ndarray:
+    bank = kokoro.load_voices()
+    styles = bank.mixed(np.eye(len(bank.names), dtype=np.float32)[number])
+    return kokoro.speak(kokoro.load(assets.path("kokoro")), styles, line).samples
+
+
+def test_two_people_who_take_turns_are_no_voice(talk: np.ndarray) -> None:
+    other = in_voice(20, "I told them so, but nobody would listen to me until the very last day of that long winter.")
+    with pytest.raises(BadInput, match=r"^two people seem to speak in shot.mp4; .*--voice$"):
+        clone.learn(np.concatenate([talk, other]), RATE, "shot.mp4")
+
+
+@needs_material
+@pytest.mark.parametrize("name", ["jfk.flac", "librispeech/367/367-130732-0005.flac"])
+def test_one_person_is_one_voice(name: str) -> None:
+    samples, rate = media.read_audio(MATERIAL / "speech" / name)
+    assert not crowd.several(speaker.embed_windows(samples, rate))
+
+
+def test_vectors_in_two_heaps_make_two_groups() -> None:
+    rng = np.random.default_rng(0)
+    heaps = np.repeat(np.eye(8), (5, 3, 0, 0, 0, 0, 0, 0), axis=0) + rng.normal(0, 0.05, (8, 8))
+    one, two, first = crowd.groups((heaps / np.linalg.norm(heaps, axis=1, keepdims=True)).astype(np.float32))
+    assert sorted([first.sum(), (~first).sum()]) == [3, 5]
+    assert one @ two < 0.2
+
+
 @pytest.mark.parametrize("gain", [5, 20])
 def test_an_overloaded_voice_is_used_and_said_to_be_overloaded(talk: np.ndarray, gain: float) -> None:
     cut = np.clip(gain * talk / np.abs(talk).max(), -1, 1)
     through_a_codec = sound.resample(sound.resample(0.7 * cut, RATE, 32_000), 32_000, RATE)
     assert sound.overload(talk) < 0.6 * voice.OVERLOAD
     assert min(sound.overload(cut), sound.overload(through_a_codec)) > voice.OVERLOAD
-    clean = voice.listen(talk, RATE, "clean")
-    assert voice.listen(cut, RATE, "cut").pitch == pytest.approx(clean.pitch, rel=0.05)
+    clean = clone.learn(talk, RATE, "clean")
+    assert clone.learn(cut, RATE, "cut").pitch == pytest.approx(clean.pitch, rel=0.05)
 
 
 def test_the_sentence_on_an_overloaded_clip_asks_for_a_clean_one(tmp_path: Path, talk: np.ndarray) -> None:
@@ -85,7 +115,7 @@ def test_the_sentence_on_an_overloaded_clip_asks_for_a_clean_one(tmp_path: Path,
 
 
 def test_a_telephone_keeps_pitch_and_asks_for_no_more_than_its_band(talk: np.ndarray) -> None:
-    clean, phone = voice.listen(talk, RATE, "clean"), voice.listen(sound.resample(talk, RATE, 8000), 8000, "phone")
+    clean, phone = clone.learn(talk, RATE, "clean"), clone.learn(sound.resample(talk, RATE, 8000), 8000, "phone")
     assert phone.pitch == pytest.approx(clean.pitch, rel=0.02)
     assert speaker.similarity(phone.embedding, clean.embedding) > 0.7
     assert np.isnan(phone.spectrum[sound.BANDS > 4000]).all()
@@ -99,4 +129,4 @@ def test_a_dead_channel_is_left_out(tmp_path: Path, talk: np.ndarray, dead: int)
     soundfile.write(tmp_path / "half.wav", both, RATE, "FLOAT")
     samples, rate = media.read_audio(tmp_path / "half.wav")
     assert sound.gated_level(samples, rate) == pytest.approx(sound.gated_level(talk, RATE), abs=0.1)
-    assert voice.listen(samples, rate, "half").pitch == pytest.approx(voice.listen(talk, RATE, "whole").pitch, rel=0.01)
+    assert clone.learn(samples, rate, "half").pitch == pytest.approx(clone.learn(talk, RATE, "whole").pitch, rel=0.01)

@@ -6,14 +6,15 @@ from fractions import Fraction
 from html.parser import HTMLParser
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from retac_shared.options import ReportOptions
 
 from retac_node import media
-from retac_node.data import Adapted, Clip, FaceTrack, Motion, Speech, Timed, Video
+from retac_node.data import Adapted, Clip, FaceTrack, Motion, Report, Speech, Timed, Video
 from retac_node.engine.stage import Context
-from retac_node.ops import chart, metrics
+from retac_node.ops import chart, markup, metrics
 from retac_node.stages import report
 from tests.clips import context, make_clip
 
@@ -53,8 +54,12 @@ class Given:
     video: Video
 
     def page(self, options: ReportOptions | None = None) -> str:
+        made = self.report(options)
+        return (Path(made.folder) / made.html).read_text()
+
+    def report(self, options: ReportOptions | None = None) -> Report:
         """Runs the stage on what is given."""
-        made = report.run(
+        return report.run(
             self.ctx,
             options or ReportOptions(),
             self.clip,
@@ -64,7 +69,6 @@ class Given:
             self.motion,
             self.video,
         )
-        return (Path(made.folder) / made.html).read_text()
 
 
 @pytest.fixture
@@ -168,10 +172,19 @@ def test_the_thinnest_job_still_has_a_page(given: Given) -> None:
 
 
 def test_the_caller_adds_timings_and_warnings(given: Given) -> None:
-    page = report.with_run(given.page(), {"track": 38.24}, ["it is <dark>"])
+    page = markup.with_run(given.page(), {"track": 38.24}, ["it is <dark>"])
     Tags(page)
     assert "<td>track</td><td>38.2 s</td>" in page
     assert "it is &lt;dark&gt;" in page
+
+
+def test_what_can_be_compared_between_jobs_is_given_as_figures_and_a_small_picture(given: Given) -> None:
+    made = given.report()
+    assert made.figures["voice similarity"] == pytest.approx(given.speech.similarity)
+    assert made.figures["frames"] == len(given.motion.source_frame)
+    assert 0 <= made.figures["pose similarity"] <= 1
+    assert np.isnan(made.figures["lips shut"])  # the motion's names are not the head's
+    assert cv2.imread(str(Path(made.folder) / made.picture)).shape[1] == min(SIDE, report.PICTURE_WIDTH)
 
 
 # ---- drawings

@@ -13,7 +13,7 @@ from retac_node import assets, media
 from retac_node.data import Clip, Speech, Timed
 from retac_node.engine.stage import Context
 from retac_node.errors import BadInput
-from retac_node.models import aligner, kokoro, recogniser, speaker, watermark
+from retac_node.models import aligner, clone, kokoro, recogniser, speaker, style, watermark
 from retac_node.ops import phonemes, sound
 from retac_node.stages import voice
 
@@ -66,7 +66,7 @@ def test_a_silent_recorded_line_is_refused(tmp_path: Path) -> None:
 def test_the_mix_of_a_known_voice_is_that_voice() -> None:
     bank = kokoro.load_voices()
     for index in (0, 7, len(bank.names) - 1):
-        weights = voice.nearest_mix(bank, bank.embeddings[index])
+        weights = style.nearest_mix(bank.embeddings, bank.embeddings[index])
         assert weights.sum() == pytest.approx(1)
         assert weights[index] == pytest.approx(1, abs=1e-3)
 
@@ -114,6 +114,16 @@ def test_a_spelled_a_is_a_letter_and_not_the_article() -> None:
     assert [word.symbols for word in kokoro.spell("The USA had a plan")][3] == "ˈA"
 
 
+def test_a_word_before_a_pause_ends_where_its_sound_does() -> None:
+    samples = np.random.default_rng(0).normal(0, 0.1, 2 * kokoro.RATE).astype(np.float32)
+    samples[int(0.5 * kokoro.RATE) : int(1.0 * kokoro.RATE)] = 0
+    words = (Timed("a", 0.1, 0.3), Timed("b", 0.3, 0.7), Timed("c", 1.0, 1.9))
+    sounds = (Timed("m", 0.1, 0.3), Timed("i", 0.35, 0.7), Timed("b", 1.0, 1.9))
+    ended = kokoro.before_pauses(words, sounds, samples)
+    assert [round(word.end, 2) for word in ended[0]] == [0.3, pytest.approx(0.5, abs=0.03), 1.9]
+    assert ended[1][1].end == ended[0][1].end
+
+
 @needs_models
 @needs_material
 def test_words_and_phonemes_follow_each_other_inside_the_sound(said: Speech) -> None:
@@ -145,7 +155,7 @@ def test_synthetic_speech_is_marked_and_a_recording_is_not(said: Speech, jfk: Cl
 @needs_models
 @needs_material
 def test_pitch_and_level_are_the_references(said: Speech, jfk: Clip) -> None:
-    reference = voice.listen(jfk.audio, jfk.audio_rate, "jfk")
+    reference = clone.learn(jfk.audio, jfk.audio_rate, "jfk")
     bounded = np.clip(reference.level, *voice.LEVELS)
     assert sound.gated_level(said.samples, said.rate) == pytest.approx(bounded, abs=3)
     assert said.similarity > 0.5

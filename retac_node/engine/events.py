@@ -63,6 +63,7 @@ class Teller:
         self.tell = tell
         self.planned: dict[str, set[str]] = {}  # stage -> keys of its tasks
         self.done: set[str] = set()  # keys of tasks that ended or need not run
+        self.begun: dict[str, float] = {}  # key of a task under way -> how much of it is done, [0, 1]
         self.told: set[str | Warned] = set()  # finished tasks and warnings that were told
         self.overall = 0.0
         self.last = float("-inf")  # when the last Progress was told
@@ -80,19 +81,19 @@ class Teller:
     def progress(self, task: Task, fraction: float, label: str) -> None:
         """Tells how far the task is; drops what comes too fast to be read."""
         now = time.monotonic()
+        self.begun[task.key] = min(max(fraction, 0.0), 1.0)
         if now - self.last < PROGRESS_EVERY:
             return
         self.last = now
         parts = {name: self.fraction(name) for name in self.costs}
-        count = len(self.planned[task.stage])
-        parts[task.stage] = min(parts[task.stage] + min(max(fraction, 0.0), 1.0) / count, 1.0)
         share = sum(cost * parts[name] for name, cost in self.costs.items()) / sum(self.costs.values())
         self.overall = max(self.overall, share)
         self.tell(Progress(task.stage, parts[task.stage], self.overall, label))
 
     def fraction(self, stage: str) -> float:
         keys = self.planned[stage]
-        return len(keys & self.done) / len(keys) if keys else 0.0
+        begun = sum(part for key, part in self.begun.items() if key in keys)
+        return (len(keys & self.done) + begun) / len(keys) if keys else 0.0
 
     def warn(self, stage: str, sentence: str) -> None:
         warned = Warned(stage, sentence)
@@ -102,6 +103,7 @@ class Teller:
 
     def finish(self, task: Task, seconds: float, cached: bool) -> None:
         self.done.add(task.key)
+        self.begun.pop(task.key, None)
         if task.key not in self.told:
             self.told.add(task.key)
             self.tell(Finished(task.stage, task.frames, seconds, cached))

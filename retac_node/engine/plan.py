@@ -14,6 +14,8 @@ import msgspec
 from retac_node.engine.stage import Stage
 
 Range = tuple[int, int]  # output frames [start, stop)
+Share = tuple[int, int]  # index, count: of each per-frame stage the chunks index, index + count, ...
+WHOLE: Share = (0, 1)
 Input = str | tuple[str, ...]  # a task's key, or the keys of all chunks of a per-frame stage in order
 
 
@@ -60,6 +62,15 @@ def plan(
             for index, span in enumerate(spans)
         )
     return tuple(item for tasks in made.values() for item in tasks)
+
+
+def shared(tasks: Sequence[Task], chunk: int, share: Share) -> tuple[Task, ...]:
+    """Gives the tasks of a share: its chunks of the per-frame stages, of `chunk` frames, and all of the other stages.
+
+    The shares (0, n) to (n - 1, n) have each chunk between them once, however many there are.
+    """
+    index, count = share
+    return tuple(task for task in tasks if task.frames is None or task.frames[0] // chunk % count == index)
 
 
 def order(stages: Mapping[str, Stage], wanted: Sequence[str]) -> tuple[str, ...]:

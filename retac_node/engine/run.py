@@ -8,18 +8,20 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
+from heapq import heappop, heappush
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event as Flag
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 
 from retac_node.engine.cache import Cache, out_of_space
-from retac_node.engine.codec import Damaged
 from retac_node.engine.events import Event, Teller
-from retac_node.engine.plan import Input, Task, order, plan
-from retac_node.engine.stage import Context, Stage
-from retac_node.errors import BadInput, Cancelled
+from retac_node.engine.make import LOCAL, Bench, Ears, Executor
+from retac_node.engine.plan import WHOLE, Share, Task, order, plan, shared
+from retac_node.engine.stage import Stage
+from retac_node.errors import Cancelled
 
 UNWIND = 0.8  # seconds that a cancelled stage has to come to its next progress call
 POLL = 0.05  # seconds between two looks at the cancel flag
@@ -54,37 +56,27 @@ class Job:
     weight_hashes: Mapping[str, str] = field(default_factory=dict)  # name in Stage.weights -> sha256
     sources: Mapping[str, Path] = field(default_factory=dict)  # sha256 -> where the user's file lies
     device: str = "cpu"
-
-
-class Chunks(Sequence[Any]):
-    """The results of a per-frame stage in order, each mapped when it is looked at: memory is flat in the length."""
-
-    def __init__(self, load: Callable[[str], Any], keys: tuple[str, ...]) -> None:
-        self.load = load
-        self.keys = keys
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return Chunks(self.load, self.keys[index])
-        return self.load(self.keys[index])
+    share: Share = WHOLE  # which chunks of the per-frame stages are made
 
 
 def run(
-    job: Job, cache: Cache, on_event: Callable[[Event], None], cancelled: Flag, give_way: Flag | None = None
+    job: Job,
+    cache: Cache,
+    on_event: Callable[[Event], None],
+    cancelled: Flag,
+    give_way: Flag | None = None,
+    executor: Executor = LOCAL,
 ) -> dict[str, Any]:
     """Gives the wanted results by stage; of a per-frame stage, the sequence of its chunks.
 
     `on_event` is called in the caller's thread.  Within a second of `cancelled` being set it raises Cancelled, or
     Abandoned where the stage did not stop; whatever the stages finished or left in their folders is kept.
-    Before the next task after `give_way` is set it raises GaveWay.
+    Before the next task after `give_way` is set it raises GaveWay.  `executor` makes the tasks, and what is made is the same.
     Raises what a stage raises, and OutOfSpace when the cache's disk is full.
     """
     messages: SimpleQueue[Event | Outcome] = SimpleQueue()
     left = Flag()  # set when nobody listens any more
-    worker = Worker(job, cache, messages.put, lambda: cancelled.is_set() or left.is_set(), give_way)
+    worker = Worker(job, cache, messages.put, lambda: cancelled.is_set() or left.is_set(), give_way, executor)
     Thread(target=worker.work, name="stages", daemon=True).start()
     try:
         outcome = listen(messages, on_event, cancelled)
@@ -127,16 +119,22 @@ class Worker:
         send: Callable[[Event | Outcome], None],
         stopped: Callable[[], bool],
         give_way: Flag | None,
+        executor: Executor,
     ) -> None:
         self.job = job
         self.cache = cache
         self.send = send
         self.stopped = stopped
         self.give_way = give_way
+        self.executor = executor
+        self.bench = Bench(job.stages, cache, job.sources, job.device)
         self.framed = any(job.stages[name].chunked for name in order(job.stages, job.wanted))
         self.asked = (*job.wanted, job.length.stage) if self.framed and job.length else job.wanted
         self.teller = Teller({name: job.stages[name].cost for name in order(job.stages, self.asked)}, send)
-        self.loaded: dict[str, Any] = {}  # key -> result, of stages that are not per-frame: many tasks read them
+        self.telling = Lock()  # tasks that are made side by side tell at once
+        self.ended: SimpleQueue[tuple[Task, BaseException | None]] = SimpleQueue()
+        self.under_way = 0  # tasks that have begun and not ended
+        self.failed = False
 
     def work(self) -> None:
         """Sends the outcome as the last message.  This is the job worker's border: any error goes to the caller."""
@@ -164,91 +162,121 @@ class Worker:
 
     def plan(self, length: int | None) -> tuple[Task, ...]:
         job = self.job
-        return plan(job.stages, self.asked, job.options, job.weight_hashes, length, job.chunk)
+        tasks = plan(job.stages, self.asked, job.options, job.weight_hashes, length, job.chunk)
+        return shared(tasks, job.chunk, job.share)
 
     def walk(self, tasks: tuple[Task, ...], wanted: Collection[str]) -> None:
         """Makes the wanted stages' results, and of the rest only what a missing one reads."""
         self.cache.use(task.key for task in tasks)
-        held = {task.key for task in tasks if self.holds(task)}
+        held = {task.key for task in tasks if self.bench.holds(task)}
         todo = needed(tasks, wanted, held)
         self.teller.plan(tasks, todo)
-        for task in tasks:
-            self.check()
-            if task.key in todo:
-                if self.give_way is not None and self.give_way.is_set():
-                    raise GaveWay(STOPPED)
-                self.perform(task)
-            elif task.key in held:
-                self.finish(task, 0.0, cached=True)
+        line = Line(tasks, todo, held)
+        try:
+            while line:
+                self.step(line, held)
+        except GaveWay:
+            raise
+        except BaseException:
+            self.failed = True  # what is still under way stops
+            raise
+        finally:
+            while self.under_way:
+                self.end()
 
-    def holds(self, task: Task) -> bool:
-        return task.key in self.loaded or self.cache.holds(task.key, self.job.stages[task.stage].result)
+    def step(self, line: "Line", held: Collection[str]) -> None:
+        """Begins the next task, or waits for one to end where none may begin."""
+        self.check()
+        task = line.next() if self.under_way < self.executor.width else None
+        if task is None:
+            ended, error = self.end()
+            if error is not None:
+                raise error
+            line.done(ended)
+        elif task.key in held:
+            self.finish(task, None)
+            line.done(task)
+        elif self.give_way is not None and self.give_way.is_set():
+            raise GaveWay(STOPPED)
+        else:
+            self.begin(task)
+
+    def begin(self, task: Task) -> None:
+        self.under_way += 1
+        if self.executor.width == 1:
+            self.perform(task)
+        else:
+            Thread(target=self.perform, args=(task,), name=task.stage, daemon=True).start()
 
     def perform(self, task: Task) -> None:
-        """Makes a task's result, or takes it from another process that makes it at this moment."""
+        """Has the task made.  A border as `work` is: any error goes to the walk."""
+        try:
+            self.finish(task, self.executor.make(task, self.bench, self.ears(task)))
+            self.ended.put((task, None))
+        except BaseException as error:
+            self.ended.put((task, error))
 
-        def wait() -> None:
-            self.check()
-            self.teller.progress(task, 0.0, "another job is making the same; waiting for it")
+    def end(self) -> tuple[Task, BaseException | None]:
+        ended = self.ended.get()
+        self.under_way -= 1
+        return ended
 
-        with self.cache.lock(task.key, wait):
-            if self.holds(task):
-                return self.finish(task, 0.0, cached=True)
-            self.teller.start(task)
-            began = time.monotonic()
-            self.call(task)
-            return self.finish(task, time.monotonic() - began, cached=False)
-
-    def call(self, task: Task) -> None:
-        """Runs the stage on its inputs, which are let go on return, and stores the result with its warnings."""
-        stage, warnings = self.job.stages[task.stage], list[str]()
+    def ears(self, task: Task) -> Ears:
+        def started() -> None:
+            with self.telling:
+                self.teller.start(task)
 
         def progress(fraction: float, label: str) -> None:
             self.check()
-            self.teller.progress(task, fraction, label)
+            with self.telling:
+                self.teller.progress(task, fraction, label)
 
         def warn(sentence: str) -> None:
-            warnings.append(sentence)
-            self.teller.warn(task.stage, sentence)
-
-        folder = self.cache.work(task.key)
-        context = Context(folder, self.job.device, dict(self.job.sources), progress, warn)
-        frames = () if task.frames is None else (task.frames,)
-        inputs = [self.result(name, item) for name, item in zip(stage.inputs, task.inputs, strict=True)]
-        result = stage.run(context, task.options, *frames, *inputs)
-        assert type(result) is stage.result, f"{stage.name} gave a {type(result).__name__}, not its result type"
-        self.cache.finish(task.key, result, warnings)
-
-    def finish(self, task: Task, seconds: float, cached: bool) -> None:
-        if cached:
-            for sentence in self.cache.warnings(task.key):
+            with self.telling:
                 self.teller.warn(task.stage, sentence)
-        self.teller.finish(task, seconds, cached)
+
+        return Ears(started, progress, warn)
+
+    def finish(self, task: Task, seconds: float | None) -> None:
+        """Tells of a result that took so long; None: it was here."""
+        sentences = self.cache.warnings(task.key) if seconds is None else ()
+        with self.telling:
+            for sentence in sentences:
+                self.teller.warn(task.stage, sentence)
+            self.teller.finish(task, seconds or 0.0, seconds is None)
 
     def whole(self, tasks: Sequence[Task], name: str) -> Any:
         """Gives a stage's result; of a per-frame stage, the sequence of all its chunks."""
         keys = tuple(task.key for task in tasks if task.stage == name)
-        return self.result(name, keys if self.job.stages[name].chunked else keys[0])
-
-    def result(self, stage: str, item: Input) -> Any:
-        if isinstance(item, str):
-            return self.load(stage, item)
-        return Chunks(lambda key: self.load(stage, key), item)
-
-    def load(self, stage: str, key: str) -> Any:
-        if key in self.loaded:
-            return self.loaded[key]
-        try:
-            result = self.cache.load(key, self.job.stages[stage].result)
-            if not self.job.stages[stage].chunked:
-                self.loaded[key] = result
-            return result
-        except Damaged as error:
-            raise BadInput(f"the cache changed while the job ran ({error}); run again to make it anew") from error
+        return self.bench.result(name, keys if self.job.stages[name].chunked else keys[0])
 
     def check(self) -> None:
-        if self.stopped():
+        if self.failed or self.stopped():
             raise Cancelled(STOPPED)
+
+
+class Line:
+    """The tasks in the order of the plan, each once those it reads are done."""
+
+    def __init__(self, tasks: Sequence[Task], todo: Collection[str], held: Collection[str]) -> None:
+        self.tasks = tasks
+        self.place = {task.key: place for place, task in enumerate(tasks)}
+        self.ready: list[int] = []  # places, a heap
+        wanted = [task for task in tasks if task.key in todo or task.key in held]
+        self.graph = TopologicalSorter({task.key: () if task.key in held else task.sources() for task in wanted})
+        self.graph.prepare()
+
+    def __bool__(self) -> bool:
+        return self.graph.is_active()
+
+    def next(self) -> Task | None:
+        """Gives the first of the tasks that can begin, None where all of them wait for others."""
+        for key in self.graph.get_ready():
+            heappush(self.ready, self.place[key])
+        return self.tasks[heappop(self.ready)] if self.ready else None
+
+    def done(self, task: Task) -> None:
+        self.graph.done(task.key)
 
 
 def needed(tasks: Sequence[Task], wanted: Collection[str], held: Collection[str]) -> set[str]:

@@ -21,6 +21,9 @@ class Stage:
     weights: tuple[str, ...] = ()  # assets and own weights whose sha256 enter the key
     chunked: bool = False  # run(ctx, options, (start, stop), *inputs) over ranges of output frames
     cost: float = 1.0  # seconds it takes on a short shot, roughly; only steers the bar of the whole job
+    cpus: int = 1  # what a farm sets aside for it: threads it may use,
+    gpus: float = 0.0  # CUDA devices, where the job runs on such,
+    memory: int = 2048  # and MiB of main memory
 
 
 @dataclass(frozen=True)

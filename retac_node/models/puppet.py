@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from retac_node.data import F32, U8, FaceTrack
@@ -36,7 +37,7 @@ POSE_WEIGHT = 0.5  # eye distances that a radian of head turn counts in the choi
 HAIR_STEADY = 0.06  # of the reach: how smooth the field is where hair may lie before the head
 STILL = 0.05  # pixels: what moves less keeps the plate's own values
 GAIN_LIMIT = 1.35  # colour match between two frames of one clip, either way
-THREADS = 2  # frames drawn at a time
+THREADS = min(2, torch.get_num_threads())  # frames drawn at a time
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Writes down what is said, to judge synthetic speech by its words.  Never used to make anything.
+"""Writes down what is said: to judge synthetic speech by its words, and to mark those of a clip.  Never used to make anything.
 
 Whisper tiny.en (Radford et al. 2022) through faster-whisper, greedy, so that the same sound gives the same words.
 """

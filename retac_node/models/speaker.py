@@ -43,6 +43,17 @@ class SpeakerEncoder(nn.Module):
 
 def embed(samples: F32, rate: int) -> F32:
     """Gives the (256,) unit vector of the voice in the samples; silence is left out, windows are averaged."""
+    return average(embed_windows(samples, rate))
+
+
+def average(vectors: F32) -> F32:
+    """(B, 256) -> (256,) of unit length."""
+    mean = vectors.mean(axis=0)
+    return mean / max(float(np.linalg.norm(mean)), 1e-12)
+
+
+def embed_windows(samples: F32, rate: int) -> F32:
+    """Gives the (B, 256) unit vectors of windows of 1.6 s of the speech in the samples, every 0.77 s."""
     config = Config()
     whole = sound.resample(samples, rate, RATE)
     voice = sound.speech_only(whole, RATE)
@@ -52,8 +63,7 @@ def embed(samples: F32, rate: int) -> F32:
     starts = range(0, len(mels) - config.window + 1, config.step)
     windows = np.stack([mels[start : start + config.window] for start in starts])  # (B, window, 40)
     with torch.inference_mode():
-        vectors = encoder()(torch.from_numpy(windows))  # (B, 256)
-        return nn.functional.normalize(vectors.mean(dim=0), dim=0).numpy()
+        return encoder()(torch.from_numpy(windows)).numpy()  # (B, 256)
 
 
 def similarity(one: F32, other: F32) -> float:

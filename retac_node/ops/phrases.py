@@ -1,4 +1,4 @@
-"""Cuts a line at the pauses it asks for and puts aside the words whose pronunciation it gives.  Pure; never phonemes.
+"""Cuts a line at its pauses, puts aside the words whose pronunciation it gives, finds the stressed.  Never phonemes.
 
 The marks are those of retac_shared/marks.py.  What is left is normalised by ops/text.py, which must not see them.
 """
@@ -17,6 +17,7 @@ class Phrase:
     text: str  # normalised, with a stand-in for each word whose pronunciation is given
     given: dict[str, marks.Spoken]  # stand-in -> word
     pause: float | None  # seconds of silence after it; None at the end
+    stressed: frozenset[int] = frozenset()  # numbers of the words of `text` that stars stand around
 
 
 def phrases(line: str) -> list[Phrase]:
@@ -26,7 +27,7 @@ def phrases(line: str) -> list[Phrase]:
     given: dict[str, marks.Spoken] = {}
     for part in marks.parts(line):
         if isinstance(part, marks.Pause):
-            found.append(Phrase(text.normalise(before_pause(written)), given, part.seconds))
+            found.append(phrase(before_pause(written), given, part.seconds))
             written, given = "", {}
         elif isinstance(part, marks.Spoken):
             name = stand_in(part, len(given))
@@ -34,7 +35,21 @@ def phrases(line: str) -> list[Phrase]:
             given[name] = part
         else:
             written += (apart(part[::-1]) if given else "") + part
-    return [*found, Phrase(text.normalise(written), given, None)]
+    return [*found, phrase(written, given, None)]
+
+
+def phrase(written: str, given: dict[str, marks.Spoken], pause: float | None) -> Phrase:
+    """Normalises what is said between two pauses.  A word's number is that of the words read before it."""
+    stressed: set[int] = set()
+    while match := marks.STRESSED.search(written):
+        before, inside = written[: match.start()], match["words"]
+        stressed |= set(range(count_words(before), count_words(before + inside)))
+        written = before + inside + written[match.end() :]
+    return Phrase(text.normalise(written), given, pause, frozenset(stressed))
+
+
+def count_words(written: str) -> int:
+    return sum(any(letter.isalpha() for letter in word) for word in text.normalise(written).split())
 
 
 def stand_in(word: marks.Spoken, number: int) -> str:

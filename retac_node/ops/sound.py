@@ -16,6 +16,7 @@ FLOOR = -80.0  # dB, of digital silence
 HEAD = 0.060  # seconds kept before the first sound
 TAIL = 0.120  # and after the last
 BANDS = np.geomspace(100, 10_000, 25)  # Hz, about four to the octave
+FAINT = -85.0  # dB: less of the whole than that in a band is none
 
 
 def resample(samples: F32, rate: int, wanted: int) -> F32:
@@ -155,15 +156,25 @@ def median_pitch(samples: F32, rate: int) -> float:
 
 def long_term_spectrum(samples: F32, rate: int) -> F32:
     """Gives the mean power of speech in each of BANDS, dB; NaN in bands above the sound's own bandwidth."""
+    power, whole = band_power(speech_only(samples, rate), rate)
+    return in_decibels(power / whole)
+
+
+def band_power(samples: F32, rate: int) -> tuple[F32, float]:
+    """Gives the mean power in each of BANDS, (bands,), 0 in those that the rate cannot hold; and the whole power."""
     size = 2048 * max(1, rate // 24_000)
-    frames = frames_of(speech_only(samples, rate), size, size // 2) * np.hanning(size).astype(np.float32)
+    frames = frames_of(samples, size, size // 2) * np.hanning(size).astype(np.float32)
     power = (np.abs(np.fft.rfft(frames, axis=1)) ** 2).mean(axis=0)  # (size / 2 + 1,)
     hertz = np.fft.rfftfreq(size, 1 / rate)
     edge = np.sqrt(BANDS[1] / BANDS[0])
     inside = [(hertz >= band / edge) & (hertz < band * edge) & (band * edge < rate / 2) for band in BANDS]
-    means = np.array([power[within].mean() if within.any() else 0 for within in inside])
-    decibels = 10 * np.log10(means / power.sum() + 1e-12)
-    return np.where(decibels > -85, decibels, np.nan).astype(np.float32)
+    return np.array([power[within].mean() if within.any() else 0 for within in inside]), float(power.sum())
+
+
+def in_decibels(share: F32) -> F32:
+    """Gives shares of a power in dB; NaN where there is next to nothing."""
+    decibels = 10 * np.log10(share + 1e-12)
+    return np.where(decibels > FAINT, decibels, np.nan).astype(np.float32)
 
 
 def matched_spectrum(samples: F32, rate: int, wanted: F32, most: float = 8.0) -> F32:

@@ -1,7 +1,9 @@
 """The table of stages, each after those it reads.  Never holds what a stage does: that is in the module of its name.
 
 A stage's module is imported when the stage first runs, so a mistake in the text, or a job that is all in the cache,
-never waits for torch.  The voice comes before the track: what it cannot use is said before minutes of solving.
+never waits for torch.  The voice comes before the track: what it cannot use is said before minutes of solving.  What is
+made once a clip or a line works in two threads, and has other last digits with another number of them; chunks of frames
+have the same bytes with any number, so they are given one and go side by side.
 """
 
 from collections.abc import Callable
@@ -12,6 +14,7 @@ from retac_shared import options as asked
 
 from retac_node import data
 from retac_node.engine.stage import Stage
+from retac_node.models import engines
 
 
 def late(name: str) -> Callable[..., Any]:
@@ -27,41 +30,41 @@ HEAD, LANDMARKS, TALKER, REFINER = "head.npz", "landmarks.npz", "motion.safetens
 VOICES = "voices.npz"
 
 ROWS = (
-    Stage("ingest", 2, late("ingest"), asked.IngestOptions, data.Clip, cost=1),
+    Stage("ingest", 2, late("ingest"), asked.IngestOptions, data.Clip, cost=1, cpus=2),
     Stage(
-        "voice", 2, late("voice"), asked.VoiceOptions, data.Speech, ("ingest",),
-        ("kokoro", "speaker_encoder", "perth", "voice_activity", VOICES), cost=8,
+        "voice", 3, late("voice"), asked.VoiceOptions, data.Speech, ("ingest",),
+        (engines.NAME, "speaker_encoder", "perth", "voice_activity", VOICES), cost=8, cpus=2,
     ),
     Stage(
         "track", 3, late("track"), asked.TrackOptions, data.FaceTrack, ("ingest",),
-        ("face_landmarker", LANDMARKS, HEAD), cost=40,
+        ("face_landmarker", LANDMARKS, HEAD), cost=40, cpus=2, gpus=1,
     ),
-    Stage("mesh", 1, late("mesh"), asked.MeshOptions, data.Likeness, ("ingest", "track"), (HEAD,), cost=4),
+    Stage("mesh", 1, late("mesh"), asked.MeshOptions, data.Likeness, ("ingest", "track"), (HEAD,), cost=4, cpus=2),
     Stage(
         "adapt", 3, late("adapt"), asked.AdaptOptions, data.Adapted, ("ingest", "track"),
-        (HEAD, TALKER, REFINER, "selfie_multiclass"), cost=90,
+        (HEAD, TALKER, REFINER, "selfie_multiclass"), cost=90, cpus=2, gpus=1,
     ),
     Stage(
         "motion", 3, late("motion"), asked.MotionOptions, data.Motion, ("ingest", "voice", "track", "adapt"),
-        (HEAD, TALKER), cost=2,
+        (HEAD, TALKER), cost=2, cpus=2,
     ),
     Stage(
         "render", 4, late("render"), asked.RenderOptions, data.Frames, ("ingest", "track", "adapt", "motion"),
-        (HEAD, "selfie_multiclass"), chunked=True, cost=20,
+        (HEAD, "selfie_multiclass"), chunked=True, cost=20, gpus=1,
     ),
     Stage(
         "refine", 2, late("refine"), asked.RefineOptions, data.Frames, ("ingest", "track", "adapt", "motion", "render"),
-        (HEAD, "selfie_multiclass"), chunked=True, cost=25,
+        (HEAD, "selfie_multiclass"), chunked=True, cost=25, gpus=1,
     ),
     Stage(
         "composite", 2, late("composite"), asked.CompositeOptions, data.Patches,
         ("ingest", "track", "adapt", "motion", "refine"), chunked=True, cost=15,
     ),
     Stage(
-        "encode", 3, late("encode"), asked.EncodeOptions, data.Video, ("ingest", "voice", "motion", "composite"), cost=5
+        "encode", 4, late("encode"), asked.EncodeOptions, data.Video, ("ingest", "voice", "motion", "composite"), cost=5
     ),
     Stage(
-        "report", 2, late("report"), asked.ReportOptions, data.Report,
+        "report", 3, late("report"), asked.ReportOptions, data.Report,
         ("ingest", "voice", "track", "adapt", "motion", "encode"), cost=5,
     ),
 )  # fmt: skip

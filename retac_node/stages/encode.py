@@ -14,11 +14,11 @@ import numpy as np
 from retac_shared.options import EncodeOptions
 
 from retac_node import media
-from retac_node.data import F32, U8, Clip, Motion, Patches, Speech, Video
+from retac_node.data import U8, Clip, Motion, Patches, Speech, Video
 from retac_node.engine.stage import Context
 from retac_node.errors import BadInput
+from retac_node.stages import mix
 
-FADE_SECONDS = 0.01
 PNG_THREADS = 2
 
 
@@ -32,7 +32,7 @@ def run(
     """
     path = ctx.source(clip.sha256)
     first, shown = written_frames(options, clip, motion)
-    sound = speech_alone(speech) if options.slot is None else speech_in_place(path, clip, speech, options.slot)
+    sound = mix.alone(path, clip, speech) if options.slot is None else mix.in_place(path, clip, speech, options.slot)
     finished = pasted(media.frames_at(path, clip, shown), patches, first)
     if options.frames:
         finished = also_as_png(finished, mattes(patches, first, clip.height, clip.width), ctx.folder)
@@ -43,11 +43,12 @@ def run(
         clip.fps,
         clip.width,
         clip.height,
-        sound,
-        media.AAC_RATE,
+        sound.samples,
+        sound.rate,
         options.crf,
-        credits(options.consent),
+        credits(options.consent, speech, sound),
     )
+    mix.check(aside, sound, speech, clip)
     os.replace(aside, ctx.folder / "video.mp4")
     return Video(str(ctx.folder), "video.mp4", *(("frames", "mattes") if options.frames else ("", "")), written)
 
@@ -101,34 +102,6 @@ def paste(plate: U8, corner: np.ndarray, rgb: U8, matte: U8) -> None:
     seen[inside] = rgb.transpose(1, 2, 0)[window][inside]
 
 
-def speech_alone(speech: Speech) -> F32:
-    return media.resampled(speech.samples, speech.rate, media.AAC_RATE)
-
-
-def speech_in_place(path: Path, clip: Clip, speech: Speech, slot: tuple[int, int]) -> F32:
-    """Gives the clip's own sound, (N, C) at 48 kHz, with the slot's part replaced by the speech."""
-    own, rate = media.read_channels(path)
-    start, stop, length = (round(frame / clip.fps * media.AAC_RATE) for frame in (*slot, len(clip.times)))
-    own = fitted(media.resampled(own, rate, media.AAC_RATE), length)
-    line = fitted(speech_alone(speech)[:, None], stop - start)  # (stop - start, 1)
-    own[start:stop] = crossfaded(own[start:stop], line, round(FADE_SECONDS * media.AAC_RATE))
-    return own
-
-
-def crossfaded(own: F32, line: F32, fade: int) -> F32:
-    """Fades from `own` (n, C) to `line` (n, 1) over the first `fade` samples and back over the last."""
-    edge = np.minimum(np.arange(len(own)), np.arange(len(own))[::-1])  # samples from the nearer end
-    weight = np.clip(edge / fade, 0, 1).astype(np.float32)[:, None]  # (n, 1)
-    return own * (1 - weight) + line * weight
-
-
-def fitted(samples: F32, length: int) -> F32:
-    """Cuts (n, C) or pads it with silence to (length, C)."""
-    result = np.zeros((length, samples.shape[1]), np.float32)
-    result[: len(samples)] = samples[:length]
-    return result
-
-
 def also_as_png(frames: Iterable[U8], mattes: Iterator[U8], folder: Path) -> Iterator[U8]:
     """Passes the frames on and writes each, and its matte, as PNG meanwhile; at most eight wait."""
     for name in ("frames", "mattes"):
@@ -145,9 +118,11 @@ def also_as_png(frames: Iterable[U8], mattes: Iterator[U8], folder: Path) -> Ite
             future.result()
 
 
-def credits(consent: str) -> dict[str, str]:
+def credits(consent: str, speech: Speech, sound: mix.Mix) -> dict[str, str]:
     """Gives the metadata that every written video carries."""
-    comment = "Synthetic: the speech and the mouth in this video were generated with Re-TTAC."
+    made = "the speech and the mouth" if speech.synthetic else "the mouth"
+    start, stop = sound.start / sound.rate, sound.stop / sound.rate
+    comment = f"Synthetic: {made} in this video from {start:.3f} s to {stop:.3f} s were generated with Re-TTAC."
     if consent:
         comment += f" Consent: {consent}"
     return {"title": "Re-voiced with Re-TTAC", "comment": comment}

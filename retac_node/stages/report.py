@@ -5,7 +5,7 @@ It shows what was asked and measured; it never judges beyond its numbers, and ne
 
 import os
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from html import escape
 from pathlib import Path
@@ -20,8 +20,11 @@ from retac_shared.options import ReportOptions
 from retac_node import media
 from retac_node.data import F32, U8, Adapted, Clip, FaceTrack, Motion, Report, Speech, Video
 from retac_node.engine.stage import Context
+from retac_node.models.head import load_head
 from retac_node.models.landmarks3d import LIPS
+from retac_node.models.manner import lip_gap
 from retac_node.ops import chart, metrics
+from retac_node.ops.markup import noted, table
 
 PAIRS = 8  # before and after pictures
 FACE_PIXELS = 200  # side of a face in the sheet
@@ -30,7 +33,10 @@ LISTEN = 10.0  # seconds of sound in a spectrogram, and in a strip of the wavefo
 MEL_RATE = 16_000  # Hz
 UNITS = ("jawOpen", "mouthClose", "mouthFunnel", "mouthPucker", "mouthSmile", "mouthLowerDown")  # both sides' mean
 ANGLES = ("pitch", "yaw", "roll")
-WARNINGS, TIMINGS = "<!-- warnings -->", "<!-- timings -->"  # where `with_run` puts what only its caller knows
+PICTURE, PICTURE_WIDTH = "picture.jpg", 320  # the output in the middle of the line, pixels
+SHUT = ("p", "b", "m")
+SHUT_PERCENTILE, SHUT_SLACK = 3, 0.02  # of the person's own lip gaps; eye distances, twice the landmarks' jitter
+SHUT_EARLY = 0.03  # seconds by which lips lead the sound
 
 
 def run(
@@ -45,20 +51,21 @@ def run(
 ) -> Report:
     """Writes report.html into the task's folder; it expects the video beside it, by the name in the options."""
     before, after = metrics.pose_degrees(track.rotation), metrics.pose_degrees(motion.rotation)
+    alike = metrics.pose_similarity(before, after)
     page = Template(Path(__file__).with_suffix(".html").read_text(encoding="utf-8")).substitute(
         title=f"Re-voiced: {escape(options.video_name)}",
         facts=f"{clip.width} × {clip.height} at {float(clip.fps):g} frames a second, {count(video.count, 'frame')}",
         line=f'<p class="line">“{escape(" ".join(word.label for word in speech.words))}”</p>' if speech.words else "",
         synthetic=synthetic(options, motion, video),
         warnings=noted(oddities(clip, speech, track, motion)),
-        tiles=tiles(clip, speech, track, motion, metrics.pose_similarity(before, after)),
+        tiles=tiles(clip, speech, track, motion, alike),
         video=escape(quote(options.video_name), quote=True),
         video_note=f"The player needs <code>{escape(options.video_name)}</code> in the same folder as this page.",
         pairs=pairs(ctx, clip, track, motion, video),
         sound=heard(clip, speech),
         mouth=mouth(track, motion),
         head=head(before[motion.source_frame], after, motion.fps),
-        poses_note=poses_note(metrics.pose_similarity(before, after)),
+        poses_note=poses_note(alike),
         poses=poses(before, after),
         seen=seen(clip, track),
         learnt=table((name, f"{value:.4g}") for name, value in adapted.notes.items()),
@@ -67,17 +74,39 @@ def run(
     aside = ctx.folder / "report.part"
     aside.write_text(page, encoding="utf-8")
     os.replace(aside, ctx.folder / "report.html")
-    return Report(str(ctx.folder), "report.html")
-
-
-def with_run(page: str, seconds: Mapping[str, float], warnings: Sequence[str]) -> str:
-    """Adds to a finished page what the stages cannot know: how long each took, and what they warned of."""
-    rows = table((name, f"{value:.1f} s") for name, value in seconds.items())
-    timings = f"<section><h2>Time taken</h2>{rows}</section>" if seconds else ""
-    return page.replace(WARNINGS, noted(warnings), 1).replace(TIMINGS, timings, 1)
+    return Report(str(ctx.folder), "report.html", figures(speech, track, adapted, motion, alike), PICTURE)
 
 
 # ---- words and numbers
+
+
+def figures(speech: Speech, track: FaceTrack, adapted: Adapted, motion: Motion, alike: float) -> dict[str, float]:
+    """Gives what can be compared between shots, by name; NaN where it could not be measured."""
+    shown = track.confidence[motion.source_frame]
+    return {
+        "seconds": len(motion.source_frame) / motion.fps,
+        "frames": float(len(motion.source_frame)),
+        "voice similarity": speech.similarity,
+        "pose similarity": alike,
+        "lips shut": lips_shut(speech, track, motion),
+        "face confidence": float(shown.mean()),
+        "bridged frames": float((shown <= 0).sum()),
+        **adapted.notes,
+    }
+
+
+def lips_shut(speech: Speech, track: FaceTrack, motion: Motion) -> float:
+    """Gives the share of p, b and m in which the asked lips come as close as they are when this person shuts them."""
+    head = load_head()
+    if motion.names != head.expression_names or not (track.confidence > 0).any():
+        return float("nan")
+    gap = lip_gap(head, motion.names)  # (E,)
+    shut = np.percentile(track.expression[track.confidence > 0] @ gap, SHUT_PERCENTILE) + SHUT_SLACK
+    asked, times = motion.expression @ gap, np.arange(len(motion.expression)) / motion.fps  # (U,)
+    spoken = [(p.start - SHUT_EARLY, p.end - SHUT_EARLY) for p in speech.phonemes if p.label in SHUT]
+    parts = [asked[(times >= start - 0.5 / motion.fps) & (times <= end + 0.5 / motion.fps)] for start, end in spoken]
+    least = np.array([part.min() for part in parts if len(part)])
+    return float(np.mean(least <= shut)) if len(least) else float("nan")
 
 
 def synthetic(options: ReportOptions, motion: Motion, video: Video) -> str:
@@ -129,16 +158,6 @@ def tiles(clip: Clip, speech: Speech, track: FaceTrack, motion: Motion, alike: f
     return "".join(f'<div class="tile"><b>{value}</b><span>{name}</span></div>' for value, name in rows)
 
 
-def noted(sentences: Sequence[str]) -> str:
-    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
-    return f'<div class="note"><ul>{items}</ul></div>' if sentences else ""
-
-
-def table(rows: Iterable[tuple[str, str]]) -> str:
-    cells = "".join(f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in rows)
-    return f"<table>{cells}</table>"
-
-
 def figure(content: str, caption: str = "", title: str = "") -> str:
     above = f"<h3>{title}</h3>" if title else ""
     below = f"<figcaption>{caption}</figcaption>" if caption else ""
@@ -165,6 +184,8 @@ def pairs(ctx: Context, clip: Clip, track: FaceTrack, motion: Motion, video: Vid
     ):
         face, lips = squares(track, int(source))
         when = f"{(first + u) / float(clip.fps):.2f} s"
+        if u == chosen[len(chosen) // 2]:
+            write_picture(ctx.folder / PICTURE, output)
         zoom = min(float(ZOOM), LARGEST_MOUTH / lips.side)
         faces.append(pair(when, [scaled(face.cut(picture), FACE_PIXELS / face.side) for picture in (plate, output)]))
         mouths.append(pair(when, [scaled(lips.cut(picture), zoom) for picture in (plate, output)]))
@@ -198,6 +219,14 @@ def scaled(picture: U8, scale: float) -> U8:
         return np.zeros((1, 1, 3), np.uint8)
     size = tuple(max(1, round(length * scale)) for length in picture.shape[1::-1])
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+
+
+def write_picture(path: Path, rgb: U8) -> None:
+    """Writes a plate (H, W, 3) as a small JPEG."""
+    small = scaled(rgb, min(1.0, PICTURE_WIDTH / rgb.shape[1]))
+    done, data = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])
+    assert done, f"a picture of {small.shape} cannot be packed"
+    path.write_bytes(data.tobytes())
 
 
 def pair(when: str, pictures: Sequence[U8]) -> str:

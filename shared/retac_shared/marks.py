@@ -1,4 +1,4 @@
-"""Marks inside a line: [Nguyen](W IH1 N) or [Nguyen](/wˈɪn/) says how a word is spoken, [pause 0.5] is silence.
+"""Marks inside a line: [Nguyen](W IH1 N) or [Nguyen](/wˈɪn/) says how a word is spoken, [pause 0.5] is silence, *stress*.
 
 Reads and checks them; never speaks.  Raises ValueError with one sentence that names the word.
 """
@@ -12,6 +12,7 @@ MOST = 60  # letters of one pronunciation
 WORD_MARK = r"\[(?P<label>[^\[\]]*)\]\((?P<phones>[^()]*)\)(?P<s>['’]s\b)?"
 PAUSE_MARK = r"\[\s*pause\b\s*(?P<seconds>[^\s\[\]]*)\s*\]"
 MARK = re.compile(rf"{WORD_MARK}|{PAUSE_MARK}", re.IGNORECASE)
+STRESSED = re.compile(r"(?<![\w*])\*(?=[^\s*])(?P<words>[^*]*[^\s*])\*(?![\w*])")  # 3 * 4 and 2*3 are none
 
 # ARPABET, and the letter that the synthesiser writes for each sound.
 ARPABET = {
@@ -68,8 +69,9 @@ def parts(text: str) -> list[str | Spoken | Pause]:
 
 
 def plain(text: str) -> str:
-    """Gives the text as it is read: words without how they are said, no pauses.  Accepts any text."""
-    return MARK.sub(lambda match: " " if match["label"] is None else match["label"] + (match["s"] or ""), text)
+    """Gives the text as it is read: words without how they are said, no pauses, no stress.  Accepts any text."""
+    text = MARK.sub(lambda match: " " if match["label"] is None else match["label"] + (match["s"] or ""), text)
+    return STRESSED.sub(lambda match: match["words"], text)
 
 
 def mark(match: re.Match[str]) -> Spoken | Pause:

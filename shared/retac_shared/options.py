@@ -4,11 +4,16 @@ Raises ValueError with one sentence that says what, where and what to do.
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
-from retac_shared import marks
+from retac_shared import languages, marks
+
+EngineName = Literal["kokoro", "sv2tts", "chatterbox"]  # what can speak
 
 MAX_WORDS = 600  # about four minutes of speech
+SUPPORTED = (
+    "the languages that can be spoken are: English; give the line in English, foreign names as [Nguyen](W IH1 N)"
+)
 
 
 @dataclass(frozen=True)
@@ -36,11 +41,12 @@ class VoiceOptions:
     text: str = ""  # what is said; empty when `audio` is given
     audio: str = ""  # sha256 of a recorded line to use as it is
     reference: str = ""  # sha256 of a recording of the voice to clone; empty: the clip's own sound
-    engine: Literal["kokoro"] = "kokoro"
+    engine: EngineName = "kokoro"
     slot_seconds: float | None = None  # fit the line to this length; None: as long as the speech
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_engine(self.engine)
         if self.text or not self.audio:
             check_text(self.text)
 
@@ -116,13 +122,19 @@ class JobSpec:
     mesh: MeshOptions = field(default_factory=MeshOptions)
 
 
+def check_engine(name: str) -> None:
+    known = get_args(EngineName)
+    if name not in known:
+        raise ValueError(f"there is no voice engine '{name}'; known are {', '.join(known)}")
+
+
 def check_lens(lens: float | None) -> None:
     if lens is not None and not 8 <= lens <= 1200:
         raise ValueError(f"--lens is {lens:g} mm; give the focal length on a 36 mm wide film, from 8 to 1200")
 
 
 def check_text(text: str) -> None:
-    """Accepts a line of English; raises ValueError for nothing, too much, another script, or marks that are wrong."""
+    """Accepts a line of English; raises ValueError for nothing, too much, another language, or marks that are wrong."""
     marks.parts(text)
     read = marks.plain(text)
     if not any(character.isalnum() for character in read):
@@ -132,9 +144,9 @@ def check_text(text: str) -> None:
         raise ValueError(f"the text has {words} words and a line may have {MAX_WORDS}; split it into several jobs")
     foreign = [character for character in read if character.isalpha() and not is_latin(character)]
     if foreign:
-        raise ValueError(
-            f"the text has characters of another script ({''.join(foreign[:8])}); only English can be spoken"
-        )
+        raise ValueError(f"the text has characters of another script ({''.join(foreign[:8])}); {SUPPORTED}")
+    if language := languages.foreign(read):
+        raise ValueError(f"the text reads as {language}; {SUPPORTED}")
 
 
 def is_latin(character: str) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from retac_shared.options import check_lens, check_text
+from retac_shared.options import EngineName, check_engine, check_lens, check_text
 
 Goal = Literal["solve", "line", "dub"]  # the head; the voice and the curves as well; the finished shot
 
@@ -36,6 +36,7 @@ class Order:
     frames: bool = False  # a PNG sequence as well
     consent: str = ""  # reference of the consent under which the likeness is used
     seed: int = 0
+    engine: EngineName = "kokoro"  # what speaks the line
     name: str = "dub.mp4"  # of the finished file; shown, and never used as a path
 
     def __post_init__(self) -> None:
@@ -53,6 +54,7 @@ class Order:
             raise ValueError("a recorded line is used as it is, so a voice to clone has nothing to do; leave one out")
         check_range(self.start, self.end)
         check_lens(self.lens)
+        check_engine(self.engine)
 
     def files(self) -> Iterator[str]:
         """Gives the sha256 of each file that the node must have."""

@@ -152,12 +152,12 @@ def set_fps(scene: Any, fps: float) -> None:
     scene.render.fps, scene.render.fps_base = whole, 1.0 if abs(whole - fps) < 1e-3 else 1.001
 
 
-def render_strips(scene: Any, path: Path, animation: bool = False) -> None:
+def render_strips(scene: Any, path: Path, animation: bool = False, size: tuple[int, int] = SIZE) -> None:
     """Renders what the sequencer shows, with the scene's colours as they are."""
     import bpy
 
     render = scene.render
-    render.resolution_x, render.resolution_y, render.resolution_percentage = *SIZE, 100
+    render.resolution_x, render.resolution_y, render.resolution_percentage = *size, 100
     render.use_sequencer, render.use_file_extension, render.engine = True, False, "BLENDER_WORKBENCH"
     scene.view_settings.view_transform = "Standard"
     render.filepath = str(path)

@@ -164,3 +164,72 @@ def test_without_open_curves_an_edit_says_what_to_do(scene: ModuleType, shot: An
         scene.offset_scale(shot, "Jaw", 1026, 1003, 0.1, 1.0)
     with pytest.raises(ValueError, match="are not in the line"):
         scene.copy_pose_from_source(shot, 1, 5)
+
+
+# ---- in steps
+
+
+EDITS = {
+    "offset": lambda scene, shot: scene.offsetting(shot, "Mouth", 1003, 1026, 0.2, 2.0),
+    "ease": lambda scene, shot: scene.easing(shot, 6),
+    "pose": lambda scene, shot: scene.copying_pose(shot, 1008, 1012),
+    "nudge": lambda scene, shot: scene.nudging(shot, 1012, {"jawOpen": 1.0, "mouthPucker": 0.5}, 0.3, 3),
+    "simplify": lambda scene, shot: scene.simplifying(shot, 2.0),
+}
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("name", EDITS)
+def test_an_edit_that_is_stopped_takes_back_what_it_did(
+    name: str, sparse: bool, addon: Any, scene: ModuleType, shot: Any
+) -> None:
+    if sparse:
+        scene.simplify(shot, 3.0)
+    before, held = read(scene, shot), keys(addon, shot)
+    steps = EDITS[name](scene, shot)
+    for _ in range(2):
+        next(steps)
+    scene.finish(scene.stopping(steps))
+    after = read(scene, shot)
+    assert keys(addon, shot) == held or name == "simplify"  # which restores
+    if not (sparse and name == "simplify"):
+        assert np.abs(after.expression - before.expression).max() < 1e-6
+        assert np.abs(after.translation - before.translation).max() < 1e-6
+
+
+def test_restoring_that_was_stopped_goes_on(addon: Any, scene: ModuleType, shot: Any) -> None:
+    before, held = read(scene, shot), keys(addon, shot)
+    scene.simplify(shot, 5.0)
+    steps = scene.restoring(shot)
+    for _ in range(4):
+        next(steps)
+    scene.finish(scene.stopping(steps))
+    scene.restore(shot)
+    assert keys(addon, shot) == held
+    assert np.abs(read(scene, shot).expression - before.expression).max() < 1e-6
+
+
+def test_sparse_curves_are_read_as_blender_evaluates_them(addon: Any, scene: ModuleType, shot: Any) -> None:
+    scene.simplify(shot, 3.0)
+    curve = addon.module("edits").opened(shot)[6 + JAW].curve
+    point = curve.keyframe_points[1]
+    point.handle_right_type = "FREE"
+    point.handle_right = (point.co.x + 9.0, point.co.y + 0.4)  # reaches past the next key
+    curve.update()
+    times = np.linspace(1000, 1030, 91)
+    seen = addon.module("nla").sampled(curve, times)
+    assert np.abs(seen - [curve.evaluate(time) for time in times]).max() < 1e-4
+
+
+def test_what_the_clip_says_is_marked_where_its_strip_shows_it(scene: ModuleType, tmp_path: Any) -> None:
+    import bpy
+
+    made.line_files(tmp_path / "said")
+    words, into = tmp_path / "said" / "timing.json", bpy.context.scene
+    plate = scene.Plate("talk", tmp_path / "head" / "texture.png", 1001, 1003, 1031, 25.0, made.SIZE, made.FRAMES)
+    shot = scene.build_shot(into, plate, scene.read_shot(*made.head_files(tmp_path / "head"), words))
+    marks = [(marker.name, marker.frame) for marker in into.timeline_markers if "head" not in marker.name]
+    assert marks == [("“now”", 1006), ("/n/", 1006)]  # “open” is trimmed away
+    scene.build_shot(into, plate, scene.read_shot(*made.head_files(tmp_path / "head")))
+    assert [marker.name for marker in into.timeline_markers if "n" in marker.name and "head" not in marker.name] == []
+    assert shot.marks

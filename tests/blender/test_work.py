@@ -147,6 +147,14 @@ def test_the_nodes_refusal_reaches_the_script(addon, node, tmp_path):
     assert "broken" in inbox.errand(job).words or "video" in inbox.errand(job).words
 
 
+def test_the_nodes_sentences_name_the_fields_of_the_sidebar(addon):
+    wording, fields = addon.module("wording"), bpy.context.scene.retac.bl_rna.properties
+    assert set(wording.FIELDS.values()) <= {item.name for item in fields}
+    said = wording.for_artists("the line takes 3.1 s; move --end 0.4 s later, or give a recording with --voice")
+    assert said == "the line takes 3.1 s; move “Last” 0.4 s later, or give a recording with “Voice”"
+    assert "--" not in wording.for_artists("choose another folder with --work")
+
+
 def test_no_node_no_job(addon):
     addon.preferences.address = "nonsense://"
     with pytest.raises(RuntimeError, match="not the address of a node"):
@@ -163,3 +171,32 @@ def test_a_plate_that_was_moved_is_followed_before_anything_is_asked_for(addon, 
     assert bpy.ops.retac.render() == {"FINISHED"}
     placed = [strip for strip in addon.module("compat").all_strips(bpy.context.scene) if strip.type == "MOVIE"]
     assert [addon.module("compat").clip_span(strip)[0] for strip in placed] == [11, 11]
+
+
+@pytest.mark.parametrize("goal", ["line", "render"])
+def test_a_result_lands_where_the_plate_was_moved_to_meanwhile(goal, addon, spoken):
+    inbox, compat, scene = addon.module("inbox"), addon.module("compat"), bpy.context.scene
+    spoken.text = "hello again"
+    getattr(bpy.ops.retac, goal)(wait=False)
+    job = spoken.jobs[-1]
+    assert job.state == "open"
+    plate = next(strip for strip in compat.all_strips(scene) if strip.type == "MOVIE")
+    plate.frame_start += 10
+    assert inbox.wait(lambda: job.state == "placed", 60)
+    assert [(line.first, line.last) for line in addon.module("scene").shot_of(spoken.head).lines][-1] == (21, 41)
+    movies = [strip for strip in compat.all_strips(scene) if strip.type == "MOVIE"]
+    assert {compat.clip_span(strip)[0] for strip in movies} == {11}
+    assert len(movies) == (2 if goal == "render" else 1)
+
+
+def test_a_head_that_is_switched_off_for_renders_is_left_out(spoken):
+    spoken.head.hide_render = True
+    assert bpy.ops.retac.render_all() == {"CANCELLED"}
+    assert [job.goal for job in spoken.jobs] == ["solve", "line"]
+
+
+def test_a_farm_gets_the_results_saved_and_is_told_what_failed(spoken, tmp_path):
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
+    assert bpy.ops.retac.render_all(save=True) == {"FINISHED"}
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "shot.blend"))
+    assert [(job.goal, job.state) for job in bpy.context.scene.retac.jobs][-1] == ("dub", "placed")
