@@ -115,9 +115,24 @@ def movie(path: Path, frames: int, size: tuple[int, int] = made.SIZE) -> Path:
     made.set_fps(into, 25.0)
     into.frame_start, into.frame_end = 1, frames
     made.as_video(into)
-    made.render_strips(into, path, animation=True, size=size)
+    with hushed():
+        made.render_strips(into, path, animation=True, size=size)
     bpy.data.scenes.remove(into)
     return path
+
+
+@contextlib.contextmanager
+def hushed() -> Iterator[None]:
+    """Keeps Blender from telling of each frame."""
+    sys.stdout.flush()
+    kept, nothing = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nothing)
 
 
 def inputs(folder: Path, vertices: int, frames: int) -> tuple[Path, Path, Path]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .steps import Steps, at_once
 
 Array = NDArray[np.floating]
-ROUNDS, EXACT = 60, 1e-9  # of a root that is searched, and the share of the way between two keys that it may miss
+ROUNDS, EXACT = 60, 1e-4  # of a root that is searched, and the share of the way between two keys that it may miss
 
 
 @dataclass(frozen=True)

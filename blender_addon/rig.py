@@ -14,7 +14,7 @@ from .plates import Plate
 from .shots import SOLVED, Shot, keep, put_markers, shots, take_markers
 from .solved import DOUBT, ShotData
 from .steps import Steps, at_once, part
-from .timing import QUIET, markers, quoted
+from .timing import FEW, markers, quoted
 
 SHAPES = 8  # units that are added in one step
 DEPTH = 0.01, 100.0  # metres: what the camera sees
@@ -205,7 +205,7 @@ def doubts(origin: int, confidence: np.ndarray) -> list[tuple[str, int]]:
 
 def spoken(plate: Plate, data: ShotData) -> list[tuple[str, int]]:
     """Gives markers of what the clip says in the part that its strip shows: words, and phonemes where they are few."""
-    few = data.said.phonemes if len(data.said.phonemes) <= QUIET else ()
+    few = data.said.phonemes if len(data.said.phonemes) <= FEW else ()
     every = markers(quoted(data.said), plate.origin, data.fps, few)
     return [(name, frame) for name, frame in every if plate.first <= frame < plate.last]
 

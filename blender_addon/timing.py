@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 Row = tuple[str, float, float]  # label, start and end in seconds
-QUIET = 100  # phonemes, at most, that get a marker each: more of them hide the words
+QUIET = 100  # phonemes of a line, at most, that get a marker each
+FEW = 40  # phonemes of a clip, at most, for them to be marked at all: more of them hide its words
 
 
 @dataclass(frozen=True)

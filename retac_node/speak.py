@@ -23,9 +23,7 @@ class Spoken:
     timing: Path | None
 
 
-def speak(
-    reference: Path, text: str, engine: EngineName, output: Path, timing: Path | None, desk: Desk
-) -> Spoken:
+def speak(reference: Path, text: str, engine: EngineName, output: Path, timing: Path | None, desk: Desk) -> Spoken:
     """Writes the line as WAV, and its words and phonemes as JSON.  Raises BadInput, OutOfSpace, Refused, Cancelled."""
     results.check_file(output, (".wav",), [reference])
     if timing is not None:

@@ -49,7 +49,9 @@ def face_track(frames: int, width: int, height: int) -> FaceTrack:
 def voice(ctx: Any, options: Any, clip: Any) -> Speech:
     seconds = SPOKEN if options.slot_seconds is None else options.slot_seconds
     words = (Timed("hello", 0.1, 0.4), Timed("there", 0.4, 0.7))
-    return Speech(np.zeros(round(seconds * RATE), np.float32), RATE, words, (Timed("h", 0.1, 0.2),), seconds, 0.9)
+    return Speech(
+        np.zeros(round(seconds * RATE), np.float32), RATE, words, (Timed("h", 0.1, 0.2),), seconds, 0.9, False
+    )
 
 
 def adapt(ctx: Any, options: Any, clip: Any, track: Any) -> Adapted:

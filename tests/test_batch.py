@@ -222,7 +222,7 @@ def test_where_others_make_the_tasks_several_shots_wait_in_threads(folder):
                 return LOCAL.make(*asked)
 
     texts = ("One.", "fail", "shaky", "Two.", "Three.")
-    told, written = go(folder, *(f"{{clip: a.mp4, text: {text}}}" for text in texts), executor=Elsewhere())
+    _, written = go(folder, *(f"{{clip: a.mp4, text: {text}}}" for text in texts), executor=Elsewhere())
     assert [shot["state"] for shot in written["shots"]] == ["done", "failed", "failed", "done", "done"]
     assert "KeyError" in written["shots"][2]["error"]
     assert written["totals"]["ran"]["adapt"] == 1

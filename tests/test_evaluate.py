@@ -57,7 +57,7 @@ class FakeNode:
         motion = Motion(
             FPS, np.zeros((len(behind), 1)), np.zeros((len(behind), 3)), np.zeros((len(behind), 3)), behind, ()
         )
-        speech = Speech(self.line.astype(np.float32), 48000, (), (), len(behind) / FPS, float("nan"))
+        speech = Speech(self.line.astype(np.float32), 48000, (), (), len(behind) / FPS, float("nan"), synthetic=False)
         patches = (black(0, 30, self.matte), black(30, len(behind), self.matte))
         made = encode.run(ctx, spec.encode, clip, speech, motion, patches)
         track = tracked(clip)

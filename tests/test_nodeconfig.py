@@ -52,3 +52,11 @@ def test_the_example_that_is_shipped_is_right():
     if not example.exists():
         pytest.skip("no example here")
     assert nodeconfig.read(example).keys() <= nodeconfig.CHECKS.keys()
+
+
+def test_what_does_not_go_together_with_ray_is_said(tmp_path):
+    assert settings(tmp_path, "executor: ray\nray_address: head:6379\ndevices: [cpu, cpu]").ray_address == "head:6379"
+    with pytest.raises(BadInput, match="each of the 2 devices would start a Ray cluster of its own"):
+        settings(tmp_path, "executor: ray\ndevices: [cpu, cpu]")
+    with pytest.raises(BadInput, match="memory_limit_bytes does not bind Ray's workers"):
+        settings(tmp_path, "executor: ray\nmemory_limit_bytes: 1000000000")

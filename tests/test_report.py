@@ -9,19 +9,30 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import soundfile
 from retac_shared.options import ReportOptions
 
-from retac_node import media
+from retac_node import assets, media
 from retac_node.data import Adapted, Clip, FaceTrack, Motion, Report, Speech, Timed, Video
 from retac_node.engine.stage import Context
 from retac_node.ops import chart, markup, metrics
-from retac_node.stages import report
+from retac_node.stages import report, report_voice
 from tests.clips import context, make_clip
 
 FRAMES, SIDE = 40, 96
 NAMES = ("jawOpen", "mouthSmileLeft", "mouthSmileRight")
 WORDS = (Timed("Fish", 0.1, 0.4), Timed("<&>", 0.4, 0.8), Timed("chips", 0.9, 1.3))
-VOID = {"meta", "img", "br", "line", "rect", "path"}
+VOID = {"meta", "img", "br", "line", "rect", "path", "circle"}
+
+
+needs_voices = pytest.mark.skipif(not assets.available("speaker_encoder"), reason="no speaker encoder here")
+
+
+def fake_talk(pitch: float) -> np.ndarray:
+    """Four seconds of a buzz in syllables at 16 kHz."""
+    time = np.arange(64_000) / 16_000
+    buzz = sum(np.sin(2 * np.pi * pitch * k * time) / k for k in range(1, 12))
+    return (0.1 * buzz * (np.sin(2 * np.pi * 4 * time) > -0.5)).astype(np.float32)
 
 
 class Tags(HTMLParser):
@@ -187,7 +198,58 @@ def test_what_can_be_compared_between_jobs_is_given_as_figures_and_a_small_pictu
     assert cv2.imread(str(Path(made.folder) / made.picture)).shape[1] == min(SIDE, report.PICTURE_WIDTH)
 
 
+# ---- the voice
+
+
+@needs_voices
+def test_the_voice_is_shown_beside_the_one_that_was_cloned(given: Given, tmp_path: Path) -> None:
+    talk = fake_talk(150.0)
+    soundfile.write(tmp_path / "voice.wav", talk, 16_000)
+    ctx = dataclasses.replace(given.ctx, sources={**given.ctx.sources, "v" * 64: tmp_path / "voice.wav"})
+    speech = Speech.of(fake_talk(140.0), 16_000, WORDS, (), 0.9)
+    page = dataclasses.replace(given, ctx=ctx, speech=speech).page(ReportOptions(reference="v" * 64))
+    Tags(page)
+    assert page.count('class="heat"') == 2
+    assert "The voice that was given" in page
+    assert page.count("<circle") == 28 + 2
+    assert "new line</text>" in page
+
+
+@needs_voices
+def test_the_same_voice_lies_on_itself() -> None:
+    one = report_voice.Recording("a", fake_talk(150.0), 16_000)
+    shown = report_voice.likeness(one, one)
+    assert "Cosine 1.00" in shown
+    circles = re.findall(r'<circle class="(?:src|out)" cx="([\d.]+)" cy="([\d.]+)"', shown)
+    assert circles[0] == circles[1]
+
+
+def test_silence_has_no_likeness() -> None:
+    quiet = report_voice.Recording("a", np.zeros(16_000, np.float32), 16_000)
+    assert report_voice.likeness(quiet, quiet) == ""
+
+
+def test_principal_components_keep_what_lies_in_a_plane() -> None:
+    rng = np.random.default_rng(0)
+    flat, _ = np.linalg.qr(rng.normal(size=(9, 2)))
+    points = rng.normal(size=(12, 2)) @ flat.T + 3  # (12, 9)
+    places, share = report_voice.plane(points)
+    assert share == pytest.approx(1)
+    apart = [np.linalg.norm(each[:, None] - each[None], axis=2) for each in (points, places)]
+    assert apart[0] == pytest.approx(apart[1])
+
+
 # ---- drawings
+
+
+def test_names_of_dots_never_overlap() -> None:
+    dots = [chart.Dot("other", f"voice{n:02}", n % 3 / 50, n / 1200) for n in range(90)]
+    shown = chart.scatter(dots, "dots", 510, 360)
+    found = re.findall(r'<text class="name" x="([\d.]+)" y="([\d.]+)" text-anchor="(\w+)"', shown)
+    at = np.array([(float(x) - 7 * chart.LETTER * (side == "end"), float(y)) for x, y, side in found])
+    assert 3 <= len(at) < 90
+    near = np.abs(at[:, None] - at[None]) + 1e3 * np.eye(len(at))[..., None]
+    assert not ((near[..., 0] < 7 * chart.LETTER - 0.2) & (near[..., 1] < chart.ROW - 4.2)).any()
 
 
 def test_words_in_a_row_never_overlap() -> None:
@@ -200,7 +262,7 @@ def test_words_in_a_row_never_overlap() -> None:
 
 def test_long_speech_is_broken_into_strips(given: Given) -> None:
     long = dataclasses.replace(given.speech, samples=np.zeros(25 * 24000, np.float32), seconds=25.0)
-    assert report.heard(given.clip, long).count("waveform with words") == 3
+    assert report_voice.waves(long).count("waveform with words") == 3
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (-15, 3), (0.0001, 0.0009), (5, 5), (0, 240)])

@@ -69,6 +69,7 @@ def test_roman_numerals(letters: str, number: int) -> None:
 
 def test_a_shout_is_words_and_not_letters() -> None:
     assert text.words("STOP THAT NOW!") == ["stop", "that", "now"]
+    assert text.words("RUN! THE FBI") == ["run", "the", "f", "b", "i"]
 
 
 def test_texts_that_sound_alike_have_the_same_words() -> None:

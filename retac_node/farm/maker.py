@@ -47,7 +47,7 @@ class News(Struct, frozen=True):
     key: str = ""
     begun: bool = False
     fraction: float = 0.0
-    label: str = "starting a worker"
+    label: str = "beginning"
     warned: tuple[str, ...] = ()
 
 

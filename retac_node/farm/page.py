@@ -97,9 +97,16 @@ def row(entry: Entry, folder: Path) -> str:
         f'<td class="shot">{shot(entry, folder)}</td>',
         f'<td><b class="{kind}">{said}</b>{more(entry)}</td>',
         *(f'<td class="number">{figure(figures, name, form)}</td>' for _, name, form, _ in FIGURES),
-        f'<td class="number">{"earlier" if entry.kept else clock(entry.seconds) if entry.seconds else "–"}</td>',
+        f'<td class="number">{spent(entry)}</td>',
     )
     return f'<tr id="row{entry.checked.row}" class="{entry.state}">{"".join(cells)}</tr>'
+
+
+def spent(entry: Entry) -> str:
+    """Says how long the shot took; one that was kept, how long its stages took when they ran."""
+    if entry.kept and entry.record is not None:
+        return f'{clock(sum(entry.record.seconds.values()))}<br><span class="soft">earlier</span>'
+    return clock(entry.seconds) if entry.seconds else "–"
 
 
 def figure(figures: Mapping[str, float | None], name: str, form: str) -> str:

@@ -21,6 +21,11 @@ ENOUGH = 1.0  # seconds of passages that can be repeated without a rhythm
 REPEAT = 4.0  # seconds of noise in their stead
 FADE = 0.080  # seconds over which one sound gives way to another
 WINDOW = 0.100  # seconds over which a level is measured
+JOINS = (
+    (0.100, 0.6),
+    (0.050, 0.1),
+)  # seconds at a join that are made alike in level, and until nothing of that is left
+STEPS = (0.4, 2.5)  # by which a level is changed there at most
 SILENT = 1e-5  # root mean square: nothing to hear
 FRAME = 0.03  # seconds, in which a spectrum is measured: shorter than a gap between words
 QUIETEST = 0.05  # of the frames, in each bin: there nobody speaks
@@ -135,7 +140,21 @@ def without_speech(samples: F32, rate: int, start: int, stop: int) -> F32:
     ends = 1 - np.minimum(np.minimum(at, at[::-1]) / fade, 1)
     share = 1 - np.maximum(own, ends)[:, None]  # (n, 1), the bed's
     made = laid(bed, stop - start, rate, samples.shape[1]) * bed.level[start:stop, None]
-    return mixed(samples[start:stop], made, share)
+    made = mixed(samples[start:stop], made, share)
+    near = int(WINDOW * rate)
+    if bed.free[max(0, start - near) : start].all():
+        made = evened(made, samples[:start], rate)
+    if bed.free[stop : stop + near].all():
+        made = evened(made[::-1], samples[stop:][::-1], rate)[::-1]
+    return made
+
+
+def evened(made: F32, before: F32, rate: int) -> F32:
+    """Gives the beginning of `made` (n, C) the level at which `before` (m, C) ends: the least noise has its swells."""
+    for near, settled in ((int(near * rate), int(settled * rate)) for near, settled in JOINS):
+        step = np.clip(power(before[-near:]) / max(power(made[:near]), SILENT), *STEPS)
+        made = made * step ** np.clip(1 - np.arange(len(made)) / settled, 0, 1)[:, None]
+    return made.astype(np.float32)
 
 
 def alone(samples: F32, rate: int, length: int) -> F32:

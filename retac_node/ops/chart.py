@@ -28,6 +28,14 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class Dot:
+    kind: str  # "out", "src" or "other"
+    name: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
 class Frame:
     """Maps data to a plot of the given size: x in [0, end], y in [low, high]."""
 
@@ -71,6 +79,25 @@ def histograms(
     middle = [tick for tick in ticks(float(edges[0]), float(edges[-1]), 6) if edges[0] <= tick <= edges[-1]]
     names = [text(frame.x(tick - edges[0]), height - 6, f"{tick:g}°", "middle") for tick in middle]
     return svg(frame, label, [ruler(frame, 0.0), *names, *marks])
+
+
+def scatter(dots: Sequence[Dot], label: str, width: float, height: float) -> str:
+    """Draws dots in one scale for both axes, each with its name where there is room; the last ones first."""
+    low, high = (fn([[dot.x, dot.y] for dot in dots], axis=0) for fn in (np.min, np.max))
+    middle, scale = (low + high) / 2, 0.86 * min(width, height) / max(float((high - low).max()), 1e-9)
+    places = [(width / 2 + scale * (dot.x - middle[0]), height / 2 - scale * (dot.y - middle[1])) for dot in dots]
+    marks = [f'<circle class="{dot.kind}" cx="{x:.1f}" cy="{y:.1f}" r="{3.5 if dot.kind == "other" else 6}"/>'
+             for dot, (x, y) in zip(dots, places, strict=True)]  # fmt: skip
+    taken = [(x - 5, x + 5, y) for x, y in places]  # left, right and height of what is there
+    for dot, (x, y) in reversed(list(zip(dots, places, strict=True))):
+        long = LETTER * len(dot.name)
+        for left, anchor in ((x + 11, "start"), (x - 11 - long, "end")):
+            if all(left + long < a or left > b or abs(y - c) > ROW - 4 for a, b, c in taken):
+                taken.append((left, left + long, y))
+                kind = "name" if dot.kind == "other" else "spoken"
+                marks.append(text(left if anchor == "start" else left + long, y + 4, dot.name, anchor, kind))
+                break
+    return svg(Frame(width, height, 1.0, 0.0, 1.0), label, marks)
 
 
 def sound(samples: F32, rate: int, words: Sequence[Timed], start: float, seconds: float, label: str) -> str:

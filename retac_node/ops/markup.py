@@ -1,4 +1,4 @@
-"""The HTML that a report gets after its stage has ended.  Pure text: no library that takes long to import."""
+"""Pieces of a report's HTML, and what it gets after its stage has ended.  Pure text: no library that imports slowly."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -21,3 +21,9 @@ def noted(sentences: Sequence[str]) -> str:
 def table(rows: Iterable[tuple[str, str]]) -> str:
     cells = "".join(f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in rows)
     return f"<table>{cells}</table>"
+
+
+def figure(content: str, caption: str = "", title: str = "") -> str:
+    above = f"<h3>{title}</h3>" if title else ""
+    below = f"<figcaption>{caption}</figcaption>" if caption else ""
+    return f"<figure>{above}{content}{below}</figure>"

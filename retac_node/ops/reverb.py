@@ -5,7 +5,7 @@ clarity from the tenth of its falls that are fastest, the decay from the middle 
 synthetic speech in made rooms (noise that decays, and image sources); docs/VOICE.md has how well they hold.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.signal import butter, fftconvolve, sosfilt
@@ -21,6 +21,7 @@ LEAST = 100  # falls that are enough to tell
 KNOWN = (2.0, 15.0)  # dB of clarity: below it is no room, above it no tail is heard
 DECAYS = (0.15, 0.9)  # seconds
 EARLY = 0.050  # seconds after the direct sound that belong to it
+CLEARER = 3.0  # dB by which the line is left clearer than the room: it is as like the person, and better understood
 SOFT = 4000.0  # Hz, above which the tail falls off
 
 
@@ -63,9 +64,10 @@ def falls(samples: F32, rate: int) -> F32:
 
 def ringing(samples: F32, rate: int, ring: Ring) -> F32:
     """Lets a dry line ring, (N,) -> (N,): what would ring on beyond its end is cut."""
-    if ring.clarity == DRY.clarity:
+    if ring == DRY:
         return samples
-    return fftconvolve(samples, response(rate, ring))[: len(samples)].astype(np.float32)
+    tail = response(rate, replace(ring, clarity=ring.clarity + CLEARER))
+    return fftconvolve(samples, tail)[: len(samples)].astype(np.float32)
 
 
 def response(rate: int, ring: Ring) -> F32:

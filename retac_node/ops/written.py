@@ -206,6 +206,11 @@ def shouted(match: re.Match[str]) -> str:
     return match[0].lower() if loud else match[0]
 
 
+def all_loud(match: re.Match[str]) -> str:
+    """In a text without a small letter RUN is a word, as it would not be beside others, and FBI is not."""
+    return re.sub(r"\b[B-DF-HJ-NP-TV-Z][AEIOU][B-DF-HJ-NP-TV-Z]\b", lambda word: word[0].lower(), match[0])
+
+
 def regnal(match: re.Match[str]) -> str:
     """Henry VIII -> Henry the Eighth, Rocky III -> Rocky three; not a sentence's own I."""
     number, name = roman(match["numeral"]), match["name"]
@@ -248,6 +253,7 @@ PLACE = "Room|Flight|Route|Highway|Interstate|Apartment|Suite|Bus|Channel|Unit|G
 
 RULES = (
     rule(rf"\b(?:{SITE})", email_or_site),
+    rule(r"\A[^a-z]+\Z", all_loud),
     rule(r"\b[A-Z']+(?:[ ,]+[A-Z']+){2,}\b", shouted),
     rule(rf"(?<![\w/])(?:{one_of(PHRASES)})(?=[\s,.!?;:]|$),?", phrase, re.I),
     rule(r"\b(?P<name>St|Dr)\.", saint_or_street),

@@ -27,13 +27,13 @@ def late(name: str) -> Callable[..., Any]:
 
 
 HEAD, LANDMARKS, TALKER, REFINER = "head.npz", "landmarks.npz", "motion.safetensors", "refiner.safetensors"
-VOICES = "voices.npz"
+VOICES, TIMBRES = "voices.npz", "voice.safetensors"
 
 ROWS = (
     Stage("ingest", 2, late("ingest"), asked.IngestOptions, data.Clip, cost=1, cpus=2),
     Stage(
         "voice", 3, late("voice"), asked.VoiceOptions, data.Speech, ("ingest",),
-        (engines.NAME, "speaker_encoder", "perth", "voice_activity", VOICES), cost=8, cpus=2,
+        (engines.NAME, "speaker_encoder", "perth", "voice_activity", VOICES, TIMBRES), cost=8, cpus=2,
     ),
     Stage(
         "track", 3, late("track"), asked.TrackOptions, data.FaceTrack, ("ingest",),
@@ -61,11 +61,12 @@ ROWS = (
         ("ingest", "track", "adapt", "motion", "refine"), chunked=True, cost=15,
     ),
     Stage(
-        "encode", 4, late("encode"), asked.EncodeOptions, data.Video, ("ingest", "voice", "motion", "composite"), cost=5
+        "encode", 4, late("encode"), asked.EncodeOptions, data.Video, ("ingest", "voice", "motion", "composite"),
+        ("perth",), cost=5,
     ),
     Stage(
-        "report", 3, late("report"), asked.ReportOptions, data.Report,
-        ("ingest", "voice", "track", "adapt", "motion", "encode"), cost=5,
+        "report", 4, late("report"), asked.ReportOptions, data.Report,
+        ("ingest", "voice", "track", "adapt", "motion", "encode"), ("speaker_encoder", VOICES), cost=5,
     ),
 )  # fmt: skip
 

@@ -4,7 +4,6 @@ It shows what was asked and measured; it never judges beyond its numbers, and ne
 """
 
 import os
-from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from html import escape
@@ -13,7 +12,6 @@ from string import Template
 from urllib.parse import quote
 
 import cv2
-import librosa
 import numpy as np
 from retac_shared.options import ReportOptions
 
@@ -24,13 +22,13 @@ from retac_node.models.head import load_head
 from retac_node.models.landmarks3d import LIPS
 from retac_node.models.manner import lip_gap
 from retac_node.ops import chart, metrics
-from retac_node.ops.markup import noted, table
+from retac_node.ops.markup import figure, noted, table
+from retac_node.ops.packed import as_uri
+from retac_node.stages import report_voice
 
 PAIRS = 8  # before and after pictures
 FACE_PIXELS = 200  # side of a face in the sheet
 ZOOM, LARGEST_MOUTH = 3, 540  # how much a mouth is enlarged, and the most pixels it may take
-LISTEN = 10.0  # seconds of sound in a spectrogram, and in a strip of the waveform
-MEL_RATE = 16_000  # Hz
 UNITS = ("jawOpen", "mouthClose", "mouthFunnel", "mouthPucker", "mouthSmile", "mouthLowerDown")  # both sides' mean
 ANGLES = ("pitch", "yaw", "roll")
 PICTURE, PICTURE_WIDTH = "picture.jpg", 320  # the output in the middle of the line, pixels
@@ -62,7 +60,7 @@ def run(
         video=escape(quote(options.video_name), quote=True),
         video_note=f"The player needs <code>{escape(options.video_name)}</code> in the same folder as this page.",
         pairs=pairs(ctx, clip, track, motion, video),
-        sound=heard(clip, speech),
+        sound=report_voice.section(reference(ctx, options, clip), speech),
         mouth=mouth(track, motion),
         head=head(before[motion.source_frame], after, motion.fps),
         poses_note=poses_note(alike),
@@ -75,6 +73,13 @@ def run(
     aside.write_text(page, encoding="utf-8")
     os.replace(aside, ctx.folder / "report.html")
     return Report(str(ctx.folder), "report.html", figures(speech, track, adapted, motion, alike), PICTURE)
+
+
+def reference(ctx: Context, options: ReportOptions, clip: Clip) -> report_voice.Recording:
+    """Gives the voice that was cloned."""
+    if options.reference:
+        return report_voice.Recording("The voice that was given", *media.read_audio(ctx.source(options.reference)))
+    return report_voice.Recording("The clip’s own sound", clip.audio, clip.audio_rate)
 
 
 # ---- words and numbers
@@ -158,12 +163,6 @@ def tiles(clip: Clip, speech: Speech, track: FaceTrack, motion: Motion, alike: f
     return "".join(f'<div class="tile"><b>{value}</b><span>{name}</span></div>' for value, name in rows)
 
 
-def figure(content: str, caption: str = "", title: str = "") -> str:
-    above = f"<h3>{title}</h3>" if title else ""
-    below = f"<figcaption>{caption}</figcaption>" if caption else ""
-    return f"<figure>{above}{content}{below}</figure>"
-
-
 def count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
@@ -235,53 +234,6 @@ def pair(when: str, pictures: Sequence[U8]) -> str:
         for name, p in zip(("plate", "output"), pictures, strict=True)
     )
     return f'<div class="pair">{"".join(images)}<span>{when}</span></div>'
-
-
-def as_uri(rgb: U8, kind: str) -> str:
-    """Packs a picture (h, w, 3) into the page; `kind` is ".jpg" or ".png"."""
-    done, data = cv2.imencode(kind, cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
-    assert done, f"a picture of {rgb.shape} cannot be packed as {kind}"
-    return f"data:image/{ {'.jpg': 'jpeg', '.png': 'png'}[kind] };base64,{b64encode(data.tobytes()).decode()}"
-
-
-# ---- sound
-
-
-def heard(clip: Clip, speech: Speech) -> str:
-    length = len(speech.samples) / speech.rate
-    starts = np.arange(0, max(length, 0.1), LISTEN)
-    strip = min(LISTEN, max(length, 0.1))
-    waves = "".join(
-        chart.sound(speech.samples, speech.rate, speech.words, float(start), strip, "waveform with words")
-        for start in starts
-    )
-    spectra = [mel_figure("The new line", speech.samples, speech.rate)]
-    if len(clip.audio):
-        spectra.insert(0, mel_figure("The clip’s own sound", clip.audio, clip.audio_rate))
-    said = figure(waves, "The new line and when each word is spoken.")
-    return f'{said}<div class="two">{"".join(spectra)}</div>'
-
-
-def mel_figure(title: str, samples: F32, rate: int) -> str:
-    picture = mel_picture(samples[: round(LISTEN * rate)], rate)
-    shown = min(LISTEN, len(samples) / rate)
-    size = f"width:{10 * shown:.1f}%;aspect-ratio:{0.4 * shown:.3f}"
-    image = f'<img class="mel" style="{size}" src="{as_uri(picture, ".png")}" alt="mel spectrogram">'
-    told = f"Mel spectrogram, {shown:.1f} s, 60 Hz to 8 kHz, lowest at the bottom; the brighter the louder, over 70 dB."
-    return figure(image, told, title)
-
-
-def mel_picture(samples: F32, rate: int) -> U8:
-    """Draws a mel spectrogram (80, n, 3): ten milliseconds a column, 70 dB from the loudest down."""
-    sound = np.pad(media.resampled(samples, rate, MEL_RATE), (0, MEL_RATE // 100))
-    power = librosa.feature.melspectrogram(
-        y=sound, sr=MEL_RATE, n_fft=512, hop_length=MEL_RATE // 100, n_mels=80, fmin=60
-    )
-    level = librosa.power_to_db(power, ref=max(float(power.max()), 1e-10), top_db=70.0)[
-        ::-1
-    ]  # (80, n), low at the bottom
-    grey = np.clip(np.rint((level + 70) * (255 / 70)), 0, 255).astype(np.uint8)
-    return cv2.cvtColor(cv2.applyColorMap(grey, cv2.COLORMAP_MAGMA), cv2.COLOR_BGR2RGB)
 
 
 # ---- curves

@@ -14,7 +14,7 @@ from retac_node import media
 from retac_node.data import F32, Clip, Speaker, Speech, Timed
 from retac_node.engine.stage import Context
 from retac_node.errors import BadInput
-from retac_node.models import aligner, clone, engines, speaker, watermark
+from retac_node.models import aligner, clone, crowd, engines, speaker, watermark
 from retac_node.ops import room, sound
 from retac_node.stages.slot import in_slot, trimmed
 
@@ -35,6 +35,11 @@ def spoken(ctx: Context, options: VoiceOptions, clip: Clip) -> Speech:
         ctx.warn(
             f"the sound of {name} is cut off at its peaks, as by a microphone that was too loud, so the voice is less "
             "like it than it could be; give a clean recording of the voice with --voice"
+        )
+    if crowd.several(voice.samples, voice.rate):
+        ctx.warn(
+            f"two people seem to speak in {name}, so the voice may be a mixture of both; give a recording of the one "
+            "with --voice"
         )
     asked = engines.SpeakOptions(options.engine, options.slot_seconds, options.seed, ctx.device)
     line = engines.speak(options.text, voice, asked, ctx)

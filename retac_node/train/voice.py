@@ -94,7 +94,7 @@ def speak_part(session: InferenceSession, tables: F32, chance: Generator) -> Spo
     return Spoken(timbre, line, pitch, embedding)
 
 
-def speak_one(session: InferenceSession, tables: F32, chance: Generator) -> tuple[F32, F32, F32, F32]:
+def speak_one(session: InferenceSession, tables: F32, chance: Generator) -> tuple[F32, F32, np.float32, F32]:
     """Speaks one of LINES in a random style; gives its timbre, line, pitch and embedding."""
     timbre = random_mix(chance, len(tables), chance.uniform(0.6, 1.3))
     ways = timbre if chance.random() < 0.5 else random_mix(chance, len(tables), chance.uniform(0.4, 1.0))

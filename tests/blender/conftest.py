@@ -49,7 +49,7 @@ class Addon:
         """Talks with the node at that address; gives the inbox module."""
         inbox = self.module("inbox")
         self.preferences.address = address
-        assert inbox.wait(lambda: inbox.link().state == "connected", 20), inbox.link()
+        assert inbox.wait(lambda: inbox.link().state == "connected", 300), inbox.link()
         return inbox
 
 

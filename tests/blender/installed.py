@@ -22,7 +22,7 @@ def main(package: str, address: str, clip: str, folder: str) -> dict:
     inbox = importlib.import_module(f"{NAME}.inbox")
     settings = bpy.context.preferences.addons[NAME].preferences
     settings.address, settings.folder = address, f"{folder}/results"
-    assert inbox.wait(lambda: inbox.link().state == "connected", 30), inbox.link()
+    assert inbox.wait(lambda: inbox.link().state == "connected", 300), inbox.link()
     told = {"brought": [sys.modules[name].__file__ for name in ("zmq", "msgspec")]}
     line(clip)
     bpy.ops.wm.save_as_mainfile(filepath=f"{folder}/shot.blend")

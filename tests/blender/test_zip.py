@@ -42,7 +42,7 @@ def test_a_shot_is_made_with_it_in_an_empty_profile(package, node, clip, tmp_pat
     environment["BLENDER_USER_RESOURCES"] = str(tmp_path / "user")
     command = [sys.executable, str(Path(__file__).with_name("installed.py")), str(package), node.address, str(clip)]
     made = subprocess.run(
-        [*command, str(tmp_path)], env=environment, capture_output=True, text=True, timeout=300, check=False
+        [*command, str(tmp_path)], env=environment, capture_output=True, text=True, timeout=1200, check=False
     )
     assert made.returncode == 0, made.stdout[-1000:] + made.stderr[-3000:]
     told = json.loads(made.stdout.strip().splitlines()[-1])
