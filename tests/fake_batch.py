@@ -1,13 +1,14 @@
 """A batch over stages that need no footage and no nets; run as a program it is the command line over them.
 
 Each voice leaves its worker's process and its text in RETAC_HOME/voices.  The text "broken" always makes a mistake, "shaky"
-and "dies" only the first time: the one raises, the other takes its worker along.
+and "dies" only the first time: the one raises, the other takes its worker along.  "waiting" waits for RETAC_HOME/go.
 """
 
 import dataclasses
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,9 @@ def voice(ctx: Any, options: Any, clip: Any) -> Speech:
         raise KeyError("a mistake of ours")
     if options.text == "dies" and first:
         os.kill(os.getpid(), signal.SIGKILL)
+    while options.text == fake_node.BLOCK and not Path(os.environ["RETAC_HOME"], "go").exists():
+        ctx.progress(0.5, fake_node.BLOCK)
+        time.sleep(0.02)
     return fake_node.voice(ctx, options, clip)
 
 

@@ -135,9 +135,9 @@ def test_written_sound_is_in_sync_and_as_long_as_the_picture(tmp_path, rate, bot
     sound = np.stack([meant, meant], axis=1) if both else meant
     media.write_video(path, [numbered(k) for k in range(50)], Fraction(25), 160, 96, sound, rate)
     heard, heard_rate = media.read_audio(path)
-    assert heard_rate == 48000
+    assert heard_rate == (rate if rate == 44100 else 48000)  # its own where AAC has it
     assert abs(len(heard) / heard_rate - 2.0) < 0.03
-    assert abs(lag(heard, media.resampled(meant, rate, 48000))) < 0.001
+    assert abs(lag(heard, media.resampled(meant, rate, heard_rate), heard_rate)) < 0.001
 
 
 def test_the_same_frames_give_the_same_bytes(tmp_path):

@@ -14,7 +14,7 @@ from retac_node.data import Clip, Speech, Timed
 from retac_node.engine.stage import Context
 from retac_node.errors import BadInput
 from retac_node.models import aligner, clone, kokoro, recogniser, speaker, style, watermark
-from retac_node.ops import phonemes, sound
+from retac_node.ops import loudness, phonemes, room, sound
 from retac_node.stages import voice
 
 MATERIAL = Path(os.environ.get("RETAC_MATERIAL", Path(__file__).parents[2] / "shared" / "material"))
@@ -156,8 +156,9 @@ def test_synthetic_speech_is_marked_and_a_recording_is_not(said: Speech, jfk: Cl
 @needs_material
 def test_pitch_and_level_are_the_references(said: Speech, jfk: Clip) -> None:
     reference = clone.learn(jfk.audio, jfk.audio_rate, "jfk")
-    bounded = np.clip(reference.level, *voice.LEVELS)
-    assert sound.gated_level(said.samples, said.rate) == pytest.approx(bounded, abs=3)
+    bounded = np.clip(loudness.speech_loudness(jfk.audio, jfk.audio_rate), *room.LOUDNESS)
+    assert loudness.speech_loudness(said.samples, said.rate) == pytest.approx(bounded, abs=3)
+    assert sound.median_pitch(said.samples, said.rate) == pytest.approx(reference.pitch, rel=0.15)
     assert said.similarity > 0.5
 
 
