@@ -27,7 +27,7 @@ from retac_node.farm.ray import connected
 
 LINE = (
     "The weather will turn by the evening, so bring a warm coat and a pair of good boots, and tell the others that we "
-    "open the doors at nine on Friday."
+    "open the doors at nine on Friday, and that the first hundred guests will get a seat by the window for nothing."
 )
 FRAMES = ("render", "refine", "composite")
 WARM = "render"  # its first chunk on each worker pays for loading the models

@@ -130,7 +130,9 @@ class Booth:
         )
         speaker = clone.learn(person.reference, person.rate, person.name)
         options = engines.SpeakOptions(self.engine)
-        talker = import_module(f"{engines.__name__}.{self.engine}").talker(speaker, options, Context(self.folder, "cpu"))
+        talker = import_module(f"{engines.__name__}.{self.engine}").talker(
+            speaker, options, Context(self.folder, "cpu")
+        )
         self.learnt[person.name] = talker, voice.room_of(clip, speaker)
         return perf_counter() - began
 

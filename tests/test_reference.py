@@ -61,7 +61,9 @@ def test_music_alone_is_no_voice(tmp_path: Path, kind: str) -> None:
 
 
 def test_half_a_second_of_speech_is_too_little(tmp_path: Path, talk: np.ndarray) -> None:
-    with pytest.raises(BadInput, match=r"^shot.mp4 has 0\.\d s of audible speech and the voice needs 0\.9 s; .*--voice$"):
+    with pytest.raises(
+        BadInput, match=r"^shot.mp4 has 0\.\d s of audible speech and the voice needs 0\.9 s; .*--voice$"
+    ):
         warnings_for(tmp_path, talk[RATE : RATE + RATE // 2])
 
 
