@@ -46,7 +46,7 @@ def hear(samples: F32, rate: int, spoken: str) -> Heard:
         condition_on_previous_text=False,
     )
     found = " ".join(segment.text.strip() for segment in segments)
-    wanted, got = text.words(spoken), text.words(found)
+    wanted, got = ([word.replace("'", "") for word in text.words(line)] for line in (spoken, found))  # St. Andrews
     return Heard(len(wanted), edits(wanted, got), found)
 
 

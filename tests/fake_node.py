@@ -40,7 +40,7 @@ recipe.CHUNK = CHUNK
 def last(ctx: Any, pause: float = PAUSE) -> None:
     """Notes that the stage runs, and takes its time over it."""
     with open(Path(os.environ["RETAC_HOME"]) / "calls", "a") as file:
-        file.write(f"{ctx.folder.name}\n")
+        file.write(f"{ctx.folder.parent.name}\n")
     for _ in ctx.track(range(max(1, round(pause / 0.02))), label="faking"):
         time.sleep(min(pause, 0.02))
 

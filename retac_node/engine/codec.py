@@ -161,7 +161,11 @@ def unpack(tree: Any, kind: Any, name: str, folder: Path) -> Any:
 def unpack_array(path: Path, expected: np.dtype[Any]) -> np.ndarray:
     """Maps a large array, reads a small one; neither can be written to."""
     mode: Literal["r"] | None = "r" if path.stat().st_size >= MAP_FROM else None
-    array = np.load(path, mmap_mode=mode, allow_pickle=False).view(np.ndarray)
+    try:
+        array = np.load(path, mmap_mode=mode, allow_pickle=False).view(np.ndarray)
+    except SystemError:
+        # numpy parses a header, and Python 3.11 miscounts where two threads, or one and a finaliser, parse at once
+        array = np.load(path, mmap_mode=mode, allow_pickle=False).view(np.ndarray)
     if array.dtype != expected:
         raise ValueError(f"{path.name} holds {array.dtype}, not {expected}")
     array.flags.writeable = False

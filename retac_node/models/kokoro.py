@@ -111,6 +111,7 @@ def session_of(graph: bytes, threads: int) -> InferenceSession:
     options = SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # threads that wait leave the processor
     return InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
