@@ -82,7 +82,7 @@ def likeness_table(rows: Sequence[Likeness]) -> str:
         for name in names:
             right = "right" if row.nearest[name] == row.speaker else row.nearest[name]
             cells += [f"{row.to_reference[name]:.2f}", f"{row.to_held[name]:.2f}", f"{row.halves[name]:.2f}", right]
-        body.append([*cells, f"{row.naturalness:.2f}", f"{row.own_naturalness:.2f}", f"{row.wall:.1f}"])
+        body.append([*cells, shown(row.naturalness), shown(row.own_naturalness), f"{row.wall:.1f}"])
     cells = ["mean"]
     for name in names:
         cells += [
@@ -90,7 +90,7 @@ def likeness_table(rows: Sequence[Likeness]) -> str:
         ]
         cells.append(f"{sum(row.nearest[name] == row.speaker for row in rows)} of {len(rows)}")
     worst = max(row.wall for row in rows)
-    totals = [f"{mean(row.naturalness for row in rows):.2f}", f"{mean(row.own_naturalness for row in rows):.2f}"]
+    totals = [shown(mean(row.naturalness for row in rows)), shown(mean(row.own_naturalness for row in rows))]
     return markdown(heads, [*body, [*cells, *totals, f"at most {worst:.1f}"]])
 
 
@@ -131,7 +131,7 @@ def summary(name: str, rows: Sequence[Said]) -> list[str]:
         f"{sum(len(row.gaps) for row in rows)}",
         *(f"{1000 * f:.0f}" for edge in (starts, ends) for f in (median(edge), median(map(abs, edge)))),
         f"{len(starts)}",
-        f"{mean(row.naturalness for row in rows):.2f}",
+        shown(mean(row.naturalness for row in rows)),
         f"{sum(row.work for row in rows) / audio:.2f}",
         f"{sum(row.wall for row in rows) / audio:.2f}",
     ]
@@ -156,6 +156,10 @@ def slots_table(rows: Sequence[Slot]) -> str:
 def markdown(heads: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     rule = ["---", *("---:" for _ in heads[1:])]
     return "\n".join(f"| {' | '.join(row)} |" for row in (heads, rule, *body))
+
+
+def shown(figure: float) -> str:
+    return "" if np.isnan(figure) else f"{figure:.2f}"
 
 
 def mean(values: Iterable[float]) -> float:

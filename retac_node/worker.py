@@ -79,7 +79,7 @@ class Shelf:
     def cache(self) -> Cache:
         """Gives the cache; opened anew after a while, as others put things there, and where its folder went away."""
         opened = self.opened
-        if opened is None or time.monotonic() - self.since > FRESH or not (opened.root / "work").is_dir():
+        if opened is None or time.monotonic() - self.since > FRESH or not (opened.root / "done").is_dir():
             settings = config.load()
             self.opened, self.since = Cache(self.work or settings.work, settings.cache_limit_bytes), time.monotonic()
         assert self.opened is not None

@@ -102,7 +102,7 @@ def claim(home: Path, clock: Callable[[], float], tick: Callable[[], None]) -> P
 def take(home: Path, clock: Callable[[], float]) -> Path | None:
     """Claims the task; None where another has it, or was quicker."""
     with suppress(FileNotFoundError, FileExistsError):
-        home.mkdir(exist_ok=True)
+        home.mkdir(parents=True, exist_ok=True)
         times = max((int(name) for name in os.listdir(home) if name.isdecimal()), default=-1)
         last, folder = home / str(times), home / str(times + 1)
         if times < 0:
