@@ -156,7 +156,8 @@ def alike(booth: Booth, people: Sequence[Person], figures: Figures) -> Figures:
     """Has each speaker say the same lines and compares them with everybody's own speech."""
     held = {name: [embed(person.held, person.rate) for person in people] for name, embed in judges.ENCODERS.items()}
     own = {name: [embed(person.reference, person.rate) for person in people] for name, embed in judges.ENCODERS.items()}
-    booth.says(people[0], "Yes.")  # models are loaded
+    first = people[0]  # models are loaded by a voice that is none of those which are timed
+    booth.says(Person("warm-up", first.rate, first.held, first.reference), "Yes.")
     rows: list[Likeness] = []
     cosines: dict[str, list[list[float]]] = {name: [] for name in judges.ENCODERS}
     for i, person in enumerate(people):

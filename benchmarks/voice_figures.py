@@ -147,8 +147,7 @@ def wrong_table(rows: Sequence[Said]) -> str:
 
 def slots_table(rows: Sequence[Slot]) -> str:
     body = [
-        [row.speaker, f"{row.factor}", f"{1000 * row.length:.1f}", f"{1000 * row.short:.0f}", row.refused]
-        for row in rows
+        [row.speaker, f"{row.factor}", shown(1000 * row.length), shown(1000 * row.short), row.refused] for row in rows
     ]
     return markdown(["speaker", "own length / slot", "sound less slot, ms", "quiet at the end, ms", "refused"], body)
 

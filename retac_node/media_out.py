@@ -32,6 +32,7 @@ AAC_RATE = 48000  # Hz, of sound whose own rate AAC does not have
 AAC_RATES = (32000, 44100, 48000)
 AAC_BITS = 192_000  # a second
 AAC_BLOCK = 1024  # samples
+REPEATABLE = {"x264-params": "mbtree=0"}  # its macroblock tree reads memory it has not written: other bytes each time
 ENCODER_THREADS = 4  # fixed, because x264's bytes depend on it
 
 
@@ -97,7 +98,7 @@ def add_picture_track(container: OutputContainer, fps: Fraction, width: int, hei
     track = container.add_stream("libx264", rate=fps)
     track.width, track.height = width, height
     track.pix_fmt = "yuv420p" if whole else "yuv444p"
-    track.options = {"crf": str(crf), "preset": "veryfast", "profile": "high" if whole else "high444"}
+    track.options = {"crf": str(crf), "preset": "veryfast", "profile": "high" if whole else "high444", **REPEATABLE}
     context = track.codec_context
     context.time_base = 1 / fps
     context.thread_count = ENCODER_THREADS
