@@ -44,8 +44,9 @@ def main(argv: list[str] | None = None) -> int:
 
 def work(asked: argparse.Namespace) -> int:
     """Runs a command that runs jobs: it gets a desk for them, and what it made is shown."""
-    from retac_node.desk import Desk, on_stop
+    from retac_node.desk import Desk
     from retac_node.executors import executor
+    from retac_node.stopping import on_stop
 
     show, began, stopped = shown(asked), time.monotonic(), Flag()
 

@@ -1,13 +1,10 @@
 """Where a command's jobs run: the cache, the device, the telling, and Ctrl-C.  Never knows what a job makes."""
 
 import dataclasses
-import signal
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event as Flag
-from threading import current_thread, main_thread
 from typing import Any
 
 from retac_shared.options import JobSpec
@@ -23,6 +20,7 @@ from retac_node.engine.run import run
 from retac_node.engine.stage import Stage
 from retac_node.errors import BadInput
 from retac_node.stages import STAGES
+from retac_node.stopping import on_stop
 
 
 @dataclass(frozen=True)
@@ -102,17 +100,3 @@ def device(asked: str) -> str:
     if asked == "cuda":
         raise BadInput("--device cuda: PyTorch finds no CUDA device here; leave --device out to use the processor")
     return "cpu"
-
-
-@contextmanager
-def on_stop(action: Callable[[], None]) -> Iterator[None]:
-    """Has Ctrl-C, and a request to end, do this in place of what they did; they come to the main thread alone."""
-    if current_thread() is not main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, lambda *_: action()) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event as Flag
 from typing import Any, TypeVar
 
 from retac_shared.access import BadAddress
@@ -22,6 +23,7 @@ from retac_shared.messages import Refused as NodeRefused
 from retac_node.engine.events import Event, Progress, Warned
 from retac_node.errors import BadInput, Refused
 from retac_node.progress import Show
+from retac_node.stopping import on_stop
 
 PATIENCE = 15.0  # seconds for the first connection
 WAITED = 0.5  # seconds between two looks at the link
@@ -39,12 +41,19 @@ class Talk:
     quiet: bool = False  # tells nothing of how things go on
     link: Link = field(default_factory=lambda: Link("connecting"))
     warned: set[str] = field(default_factory=set)
+    stopped: Flag = field(default_factory=Flag)  # Ctrl-C was pressed
 
     # ---- hearing
 
     def hear(self) -> Reply | None:
-        """Waits a moment for a reply.  Raises Refused where the node wants no talk, BadInput for a file of ours."""
+        """Waits a moment for a reply.
+
+        Raises Refused where the node wants no talk, BadInput for a file of ours, and KeyboardInterrupt here alone: one
+        that tears a waiting thread out of its lock can be lost, or leave the lock behind.
+        """
         reply = self.client.next(WAITED)
+        if self.stopped.is_set():
+            raise KeyboardInterrupt
         if isinstance(reply, Failed):
             raise BadInput(reply.sentence)
         if not isinstance(reply, Link):
@@ -183,7 +192,7 @@ def talk_with(address: str, key: Path | None, show: Show, as_json: bool) -> Iter
         client = Client(address, key)
     except BadAddress as error:
         raise BadInput(str(error)) from error
-    with client:
-        talk = Talk(client, show, as_json)
+    talk = Talk(client, show, as_json)
+    with on_stop(talk.stopped.set), client:
         talk.connect()
         yield talk

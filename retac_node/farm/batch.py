@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retac_node import config, lexicon, results
-from retac_node.desk import Desk, on_stop
+from retac_node.desk import Desk
 from retac_node.engine.make import LOCAL
 from retac_node.engine.stage import Stage
 from retac_node.errors import BadInput, Cancelled, RetacError
@@ -25,6 +25,7 @@ from retac_node.farm.ledger import Entry
 from retac_node.farm.shots import Asked
 from retac_node.farm.threads import Threads
 from retac_node.stages import STAGES
+from retac_node.stopping import on_stop
 from retac_node.workers import Pool, Setting
 
 CRAFT = "retac_node.farm.bench:CRAFT"
