@@ -1,8 +1,11 @@
 """What a second Ray worker gains over one, stage by stage, and whether the bytes are those of this process alone:
 python benchmarks/ray_workers.py CLIP [--work DIR]
 
-The frames of one dub (no training) are made by this process, by one worker and by two, each from the same solve and voice.
-A stage's time is from its first chunk's beginning to its last one's end; the chunks of all stages go side by side.
+The frames of one dub (no training, a line of some 20 s, the clip back and forth) are made by this process in two threads, by
+one worker and by two, each from the same solve and voice.  A stage's time is from its first chunk's beginning to its last
+one's end; the chunks of all stages go side by side.  "busy" is the share of that time in which the workers were at a
+chunk.  What comes once is told apart: "ready" is how long a new cluster takes to start its workers, load what they draw
+with and make the first chunk on each.
 """
 
 import argparse
@@ -27,7 +30,9 @@ from retac_node.farm.ray import connected
 
 LINE = (
     "The weather will turn by the evening, so bring a warm coat and a pair of good boots, and tell the others that we "
-    "open the doors at nine on Friday, and that the first hundred guests will get a seat by the window for nothing."
+    "open the doors at nine on Friday, and that the first hundred guests will get a seat by the window for nothing. "
+    "If the river rises again, leave the van on the hill, walk the last mile over the bridge, and call my brother from "
+    "the farm, because nobody will be at the house before noon."
 )
 FRAMES = ("render", "refine", "composite")
 WARM = "render"  # its first chunk on each worker pays for loading the models
@@ -35,8 +40,10 @@ WARM = "render"  # its first chunk on each worker pays for loading the models
 
 @dataclass
 class Pace:
-    """When each task of the frame stages began and ended."""
+    """When each task of the frame stages began and ended, and for how long workers were at them."""
 
+    asked: float = field(default_factory=monotonic)
+    worked: float = 0.0  # seconds
     began: dict[tuple[str, object], float] = field(default_factory=dict)
     ended: dict[tuple[str, object], float] = field(default_factory=dict)
 
@@ -44,10 +51,15 @@ class Pace:
         if isinstance(event, Started | Finished) and event.stage in FRAMES:
             times = self.began if isinstance(event, Started) else self.ended
             times[event.stage, event.frames] = monotonic()
+            self.worked += event.seconds if isinstance(event, Finished) else 0.0
 
     def seconds(self, stages: tuple[str, ...] = FRAMES) -> float:
         begins = [time for (stage, _), time in self.began.items() if stage in stages]
         return max(time for (stage, _), time in self.ended.items() if stage in stages) - min(begins)
+
+    def ready(self, count: int) -> float:
+        """Gives the seconds until as many chunks were made as there are workers."""
+        return sorted(self.ended.values())[count - 1] - self.asked
 
 
 def main() -> int:
@@ -70,19 +82,24 @@ def main() -> int:
 
 def measure(spec: JobSpec, sources: dict[str, Path], work: Path, rounds: int) -> None:
     desk = Desk(work, "cpu", lambda event: None, Flag())
-    desk.run(spec, sources, ("motion",))
-    print(
-        "| frames made by | seconds | render | refine | composite | load | bytes |\n|---|---:|---:|---:|---:|---:|---|"
-    )
-    alone = row("this process", frames(spec, sources, work, LOCAL), contents(work), "")
-    ratios = []
+    length = len(desk.run(spec, sources, ("motion",))["motion"].source_frame)
+    print(f"{length} frames, {os.cpu_count()} processors\n")
+    print("| made by | seconds | render | refine | composite | busy | ready | load | bytes |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|---|")
+
+    def timed(name: str, executor: Executor, count: int, alone: str) -> Pace:
+        ready = frames(spec, sources, work, executor, warm=True).ready(count)
+        pace = frames(spec, sources, work, executor)
+        print(row(name, pace, count, ready, contents(work), alone), flush=True)
+        return pace
+
+    timed("this process", LOCAL, 1, "")
+    alone, ratios = contents(work), []
     for _ in range(rounds):
         paces = []
         for count in (1, 2):
             with connected(config.load().home, "", "cpu", TABLE, cpus=count) as executor:
-                frames(spec, sources, work, executor, warm=True)
-                paces.append(frames(spec, sources, work, executor))
-            row(f"{count} worker{'s'[: count - 1]}", paces[-1], contents(work), alone)
+                paces.append(timed(f"{count} worker{'s'[: count - 1]}", executor, count, alone))
         ratios.append(paces[0].seconds() / paces[1].seconds())
     print(f"\nTwo workers make the frames {', '.join(f'{ratio:.2f}' for ratio in ratios)} times as fast as one.")
 
@@ -103,18 +120,19 @@ def frame_entries(work: Path) -> list[Path]:
 
 
 def contents(work: Path) -> str:
-    """Gives a hash of all bytes of all chunks."""
+    """Gives a hash of all chunks."""
     total = hashlib.sha256()
-    for path in sorted(file for entry in frame_entries(work) for file in entry.rglob("*") if file.is_file()):
+    files = (file for entry in frame_entries(work) for file in entry.rglob("*") if file.is_file())
+    for path in sorted(file for file in files if file.name != "entry.json"):  # which says how long it took
         total.update(path.relative_to(work).as_posix().encode() + path.read_bytes())
     return total.hexdigest()[:12]
 
 
-def row(name: str, pace: Pace, digest: str, expected: str) -> str:
-    parts = " | ".join(f"{pace.seconds((stage,)):.1f}" for stage in FRAMES)
+def row(name: str, pace: Pace, workers: int, ready: float, digest: str, expected: str) -> str:
+    parts = " | ".join(f"{seconds:.1f}" for seconds in (pace.seconds(), *(pace.seconds((stage,)) for stage in FRAMES)))
+    busy = f"{pace.worked / pace.seconds() / workers:.0%}"
     same = digest if not expected else "the same" if digest == expected else f"NOT the same: {digest}"
-    print(f"| {name} | {pace.seconds():.1f} | {parts} | {os.getloadavg()[0]:.1f} | {same} |", flush=True)
-    return digest
+    return f"| {name} | {parts} | {busy} | {ready:.1f} | {os.getloadavg()[0]:.1f} | {same} |"
 
 
 if __name__ == "__main__":

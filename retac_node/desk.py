@@ -1,7 +1,7 @@
 """Where a command's jobs run: the cache, the device, the telling, and Ctrl-C.  Never knows what a job makes."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event as Flag
@@ -73,11 +73,14 @@ class Desk:
 
     def seconds(self) -> dict[str, float]:
         """Gives how long each stage took, of those that ran."""
-        ran = [event for event in self.told if isinstance(event, Finished) and not event.cached]
-        taken = dict.fromkeys((event.stage for event in ran), 0.0)
-        for event in ran:
-            taken[event.stage] += event.seconds
-        return taken
+        return summed((event.stage, event.seconds) for event in self.finished() if not event.cached)
+
+    def spent(self) -> dict[str, float]:
+        """Gives how long each stage took when its results were made, here or elsewhere."""
+        return summed((event.stage, event.spent) for event in self.finished())
+
+    def finished(self) -> list[Finished]:
+        return [event for event in self.told if isinstance(event, Finished)]
 
     def warnings(self) -> list[str]:
         return [event.sentence for event in self.told if isinstance(event, Warned)]
@@ -87,6 +90,14 @@ class Desk:
             return self.kept
         settings = config.load()
         return Cache(self.work or settings.work, settings.cache_limit_bytes)
+
+
+def summed(parts: Iterable[tuple[str, float]]) -> dict[str, float]:
+    """Adds up what has the same name, in the order in which the names come."""
+    sums: dict[str, float] = {}
+    for name, amount in parts:
+        sums[name] = sums.get(name, 0.0) + amount
+    return sums
 
 
 def device(asked: str) -> str:

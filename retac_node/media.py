@@ -8,6 +8,7 @@ states, and where it states none BT.709 from 720p upwards and BT.601 below.  Tra
 """
 
 import math
+import os
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
@@ -51,6 +52,7 @@ FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,mxf,ogg,asf,h264,hevc,"
     "wav,w64,aiff,caf,flac,mp3,aac,ac3,eac3,amr,au"
 )  # single files only: no playlists, image sequences or scripts that name other files
+DECODERS = 1 if os.environ["OMP_NUM_THREADS"] == "1" else 0  # threads; 0: one for each processor of the machine
 UNSTATED = 2  # AVCOL_SPC_UNSPECIFIED
 HDR = (16, 18)  # transfer curves PQ and HLG
 LONGEST_HOLE = 30_000_000  # samples; a longer one is a broken time stamp
@@ -227,7 +229,7 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
     tracks = list(container.streams.video)
     for stream in tracks:
         if not stream.disposition & av.stream.Disposition.attached_pic:
-            stream.thread_type = "AUTO"
+            stream.thread_type, stream.codec_context.thread_count = "AUTO", DECODERS
             return stream
     held = "only a cover picture" if tracks else "no video track"
     raise BadInput(f"{path.name} has {held}; give a clip with moving pictures of the speaker")

@@ -40,7 +40,7 @@ def spec_of(order: Order, slot: Slot | None = None, fps: float = 1.0) -> JobSpec
             adapt=AdaptOptions(order.quality, order.train_minutes, seed=order.seed),
             motion=MotionOptions(order.pose, slot[0] if slot else 0, slot is not None, order.motion, order.seed),
             encode=EncodeOptions(order.frames, slot, consent=order.consent),
-            report=ReportOptions(order.name, order.consent, order.voice),
+            report=ReportOptions(order.name, order.consent, order.voice, order.text),
         )
     except ValueError as error:
         raise BadInput(str(error)) from error

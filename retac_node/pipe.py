@@ -79,12 +79,14 @@ class Made(PipeMessage, frozen=True):
 
 
 class Ended(PipeMessage, frozen=True):
-    how: str  # "done", "failed", "gave way", "stopped", "broken": not the job's fault, to be tried again
+    how: str  # "done", "gave way", "stopped", "refused": the user's to mend, "broken": to be tried again, "failed"
     error: str = ""
     trace: str = ""  # where in our code, for the log
     ran: int = 0  # tasks
     cached: int = 0
 
+
+UNHARMED = ("done", "gave way", "refused")  # ends after which a worker is as good as before
 
 ToWorker = Start | Shoot | Stop | GiveWay
 ToPool = Ready | Working | Told | Warned | Made | Ended

@@ -210,7 +210,7 @@ def perform(start: Start, boss: Boss, place: Place) -> Ended:
     except Cancelled:
         ended = Ended("stopped")
     except RetacError as error:
-        ended = Ended("failed", str(error))
+        ended = Ended("refused", str(error))
     except Exception as error:
         ended = worded(error, bench)
     if bench is not None:
@@ -260,12 +260,12 @@ def main() -> None:
 
 
 def serve(boss: Boss, place: Place) -> None:
-    """Runs jobs until one of them did not end well."""
+    """Runs jobs until one of them has left the process other than it was."""
     boss.tell(pipe.Ready())
     while True:
         ended = perform(boss.jobs.get(), boss, place)
         boss.tell(ended)
-        if ended.how not in ("done", "gave way") or boss.stop.is_set():
+        if ended.how not in pipe.UNHARMED or boss.stop.is_set():
             return
 
 

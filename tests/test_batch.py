@@ -194,7 +194,7 @@ def test_who_waits_for_a_shot_that_fails_learns_the_person_instead(folder):
         folder, "{clip: a.mp4, text: One.}", "{clip: a.mp4, text: Two.}", "{clip: a.mp4, text: Three.}"
     )
     run.employ(workers[0])
-    run.hear(workers[0], Ended("failed", "no face"))
+    run.hear(workers[0], Ended("refused", "no face"))
     for worker in workers.values():
         run.employ(worker)
     assert [worker.job for worker in workers.values()] == ["2", "", ""]

@@ -121,6 +121,11 @@ def test_what_is_given_is_shown_and_escaped(given: Given) -> None:
     assert "nan" not in re.sub(r"base64,[^\"]*", "", page)
 
 
+def test_the_line_stands_there_as_it_was_written(given: Given) -> None:
+    page = given.page(ReportOptions(text="[Fish](F IH1 SH), *and* [pause 0.5] <chips>!"))
+    assert "“Fish, and &lt;chips&gt;!”" in page
+
+
 def test_it_says_what_is_synthetic(given: Given) -> None:
     assert "partly synthetic" in given.page()
     assert "No consent reference was given" in given.page()

@@ -61,6 +61,15 @@ def test_a_job_is_told_as_it_goes(pool, tmp_path):
     assert (names[0], "track.npz" in names) == ("motion.npz", False)
 
 
+def test_what_the_user_has_to_mend_leaves_the_worker_to_the_next_job(pool, tmp_path):
+    worker = free(pool)
+    start(pool, worker, tmp_path, Order("c" * 64, text="fail", train_minutes=0.0))
+    refused = heard(pool, ended)
+    worker.job = ""
+    start(pool, worker, tmp_path)
+    assert [message.how for message in ended(refused + heard(pool, ended))] == ["refused", "done"]
+
+
 def test_a_worker_that_dies_is_replaced(pool):
     worker = free(pool)
     os.kill(worker.process.pid, signal.SIGKILL)

@@ -93,6 +93,10 @@ class Cache:
         """Gives the sentences that the stage warned with when it made the result."""
         return tuple(check(self.root / "done" / key)["warnings"])
 
+    def seconds(self, key: str) -> float:
+        """Gives how long the stage took when it made the result, wherever that was."""
+        return float(check(self.root / "done" / key)["seconds"])
+
     def compare(self, key: str, folder: Path) -> None:
         """Reads the entry's files and compares them with their checksums, once a job.  Raises Damaged."""
         entry = check(folder)
@@ -125,14 +129,14 @@ class Cache:
             if self.claimed.pop(key, None) is not None:
                 claims.release(folder)
 
-    def finish(self, key: str, value: Any, warnings: Iterable[str]) -> None:
-        """Stores the result beside the files in the claimed folder and makes it all an entry, at once or not at all."""
+    def finish(self, key: str, value: Any, warnings: Iterable[str], seconds: float = 0.0) -> None:
+        """Stores the result, which took so long, beside the files in the claimed folder and makes it all an entry, at once or not at all."""
         work, done = self.claimed[key], self.root / "done" / key
         try:
             codec.save(work, value)
             files = sizes(work)
             sums = {name: checksum(work / name) for name in files}
-            entry = {"warnings": list(warnings), "files": files, "crc32": sums}
+            entry = {"warnings": list(warnings), "seconds": seconds, "files": files, "crc32": sums}
             write_synced(work / "entry.json", json.dumps(entry))
         except BaseException:
             for path in (*work.glob("value.*"), work / "entry.json"):
@@ -251,6 +255,7 @@ def check(folder: Path) -> dict[str, Any]:
         entry: dict[str, Any] = json.loads((folder / "entry.json").read_bytes())
         short = [name for name, size in entry["files"].items() if (folder / name).stat().st_size != size]
         entry["warnings"], entry["crc32"].keys()
+        entry.setdefault("seconds", 0.0)  # of entries from before it was noted
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise Damaged(f"{folder} is not a whole entry: {error}") from error
     if short:

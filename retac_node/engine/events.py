@@ -50,6 +50,7 @@ class Finished:
     frames: Range | None
     seconds: float  # that it took now
     cached: bool
+    spent: float  # seconds that it took when it was made, now or by an earlier job
 
 
 Event = Planned | Started | Progress | Warned | Finished
@@ -101,9 +102,9 @@ class Teller:
             self.told.add(warned)
             self.tell(warned)
 
-    def finish(self, task: Task, seconds: float, cached: bool) -> None:
+    def finish(self, task: Task, seconds: float, cached: bool, spent: float) -> None:
         self.done.add(task.key)
         self.begun.pop(task.key, None)
         if task.key not in self.told:
             self.told.add(task.key)
-            self.tell(Finished(task.stage, task.frames, seconds, cached))
+            self.tell(Finished(task.stage, task.frames, seconds, cached, spent))

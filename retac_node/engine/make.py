@@ -109,15 +109,14 @@ def make(task: Task, bench: Bench, ears: Ears) -> float | None:
                 if bench.holds(task):
                     return None
                 ears.started()
-                began = time.monotonic()
-                call(task, bench, ears, folder)
-                return time.monotonic() - began
+                return call(task, bench, ears, folder)
         except Lost:
             continue
 
 
-def call(task: Task, bench: Bench, ears: Ears, folder: Path) -> None:
-    """Runs the stage on its inputs, which are let go on return, and stores the result with its warnings."""
+def call(task: Task, bench: Bench, ears: Ears, folder: Path) -> float:
+    """Runs the stage on its inputs, which are let go on return, and stores the result with its warnings and seconds."""
+    began = time.monotonic()
     stage, warnings = bench.stages[task.stage], list[str]()
 
     def warn(sentence: str) -> None:
@@ -129,4 +128,6 @@ def call(task: Task, bench: Bench, ears: Ears, folder: Path) -> None:
     inputs = [bench.result(name, item) for name, item in zip(stage.inputs, task.inputs, strict=True)]
     result = stage.run(context, task.options, *frames, *inputs)
     assert type(result) is stage.result, f"{stage.name} gave a {type(result).__name__}, not its result type"
-    bench.cache.finish(task.key, result, warnings)
+    seconds = time.monotonic() - began
+    bench.cache.finish(task.key, result, warnings, seconds)
+    return seconds

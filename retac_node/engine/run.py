@@ -240,10 +240,11 @@ class Worker:
     def finish(self, task: Task, seconds: float | None) -> None:
         """Tells of a result that took so long; None: it was here."""
         sentences = self.cache.warnings(task.key) if seconds is None else ()
+        spent = self.cache.seconds(task.key) if seconds is None else seconds
         with self.telling:
             for sentence in sentences:
                 self.teller.warn(task.stage, sentence)
-            self.teller.finish(task, seconds or 0.0, seconds is None)
+            self.teller.finish(task, seconds or 0.0, seconds is None, spent)
 
     def whole(self, tasks: Sequence[Task], name: str) -> Any:
         """Gives a stage's result; of a per-frame stage, the sequence of all its chunks."""

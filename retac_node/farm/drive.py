@@ -15,7 +15,7 @@ from retac_node.errors import RetacError
 from retac_node.farm import record, telling
 from retac_node.farm.checks import Shot, sentence
 from retac_node.farm.ledger import Entry
-from retac_node.pipe import Ended, PipeMessage, Shoot, Told, Working
+from retac_node.pipe import UNHARMED, Ended, PipeMessage, Shoot, Told, Working
 from retac_node.schedule import WORDS
 from retac_node.stages import STAGES
 from retac_node.workers import Died, Pool, Worker
@@ -116,8 +116,8 @@ class Batch:
             self.settle(entry, worker, message)
 
     def settle(self, entry: Entry, worker: Worker, ended: Ended) -> None:
-        """Does what follows from the end of an attempt.  A worker ends by itself after one that did not end well."""
-        if ended.how != "done":
+        """Does what follows from the end of an attempt.  A worker that it has harmed ends by itself."""
+        if ended.how not in UNHARMED:
             self.pool.stop(worker)
         if ended.how == "done":
             self.learnt(entry)
@@ -125,7 +125,7 @@ class Batch:
             self.end(entry, "done", "")
         elif ended.how == "stopped":
             self.rest(entry, "waiting")
-        elif ended.how == "failed" and not ended.trace:
+        elif not ended.trace:
             self.end(entry, "failed", sentence(ended.error))
         else:
             self.again(entry, worker, mistake(ended))

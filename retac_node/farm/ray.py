@@ -24,7 +24,7 @@ OBJECTS = 100 << 20  # bytes of Ray's store, which holds none of ours; it takes 
 STARTS = 4  # of a cluster of our own: Ray gives one up after half a minute, and a busy machine takes longer
 RESTARTS = 12  # of one task whose worker is lost: farms take machines away, and a training goes on from where it was
 TRIES = 3  # of one task in which a stage made a mistake, each on another worker
-POLL = 0.1  # seconds between two looks at a task
+POLL = 0.25  # seconds between two looks at a task; each costs a millisecond here and on the worker
 KNOWN = {kind.__name__: kind for kind in (BadInput, OutOfSpace, Refused)}
 
 

@@ -60,7 +60,7 @@ def make(part: Part, desk: Desk) -> dub.Dubbed | Nothing:
     values = desk.run(named, sources, step.wanted, share=part.share)
     if step is not steps.STEPS[-1]:
         return Nothing()
-    put(values, made, dub.page(values["report"], {}, desk.warnings()))
+    put(values, made, dub.page(values["report"], desk.spent(), desk.warnings()))
     return made
 
 

@@ -75,13 +75,13 @@ class Threads(Pool):
 
 
 def serve(end: socket.socket, place: Place) -> None:
-    """Runs jobs until one of them did not end well, or nobody is there any more."""
+    """Runs jobs until one of them was stopped or made a mistake, or nobody is there any more."""
     ear = Ear(Pipe(end, pipe.ToWorker))
     ear.tell(Ready())
     while (start := ear.jobs.get()) is not None:
         ended = perform(start, ear, place)
         ear.tell(ended)
-        if ended.how != "done":
+        if ended.how not in pipe.UNHARMED:
             break
     with suppress(OSError):
         end.shutdown(socket.SHUT_RDWR)  # wakes the thread that listens

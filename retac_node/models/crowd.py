@@ -1,23 +1,40 @@
-"""Tells whether two people take turns in a recording.  Never tells who, nor whether two speak at the same moment.
+"""Tells whether two people speak in a recording, in turns or at the same moment.  Never tells who.
 
-Speaker vectors of 1.6 s are parted into the two groups that differ most.  Of each the half that is surest counts, for a
-window over a change of speaker is like both.  One person's groups are nearly alike; two people's are as far apart as
-strangers are.
+In turns: speaker vectors of 1.6 s are parted into the two groups that differ most.  Of each the half that is surest
+counts, for a window over a change of speaker is like both.  One person's groups are nearly alike; two people's are as
+far apart as strangers are.  At the same moment: a net hears it (models/overlap.py).
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
+from retac_node import assets
 from retac_node.data import F32
-from retac_node.models import speaker
+from retac_node.models import overlap, speaker
 
 APART = 0.65  # cosine: 24 recordings of two people who take turns gave 0.37 to 0.63, 16 of one person 0.67 to 1
 FEWEST = 2  # windows of a group
 ROUNDS = 10
+TOGETHER = 0.1  # of the speech is two voices at once,
+LONG = 1.0  # and so many seconds of it
 
 
 def several(samples: F32, rate: int) -> bool:
-    """Says whether two people take turns in (N,) sound."""
+    """Says whether two people speak in (N,) sound; at the same moment only where the model `overlap` is there."""
+    return in_turns(samples, rate) or (assets.available("overlap") and together(samples, rate))
+
+
+def together(samples: F32, rate: int) -> bool:
+    """Says whether two people speak at the same moment for long enough to spoil the voice.
+
+    Raises BadInput where the model is missing.
+    """
+    both, speech = overlap.seconds_of_overlap(samples, rate)
+    return both > max(LONG, TOGETHER * speech)
+
+
+def in_turns(samples: F32, rate: int) -> bool:
+    """Says whether two people take turns."""
     vectors = speaker.embed_windows(samples, rate)  # (B, 256)
     one, two, first = groups(vectors)
     surer = vectors @ one - vectors @ two  # (B,)

@@ -177,7 +177,10 @@ def perform(
 
 
 def ahead(pictures: Iterator[U8]) -> Iterator[U8]:
-    """Has the next picture read while the last one is worked on."""
+    """Has the next picture read while the last one is worked on, where there is a thread for that."""
+    if THREADS == 1:
+        yield from pictures
+        return
     with ThreadPoolExecutor(1) as reader:
         coming = reader.submit(next, pictures, None)
         while (picture := coming.result()) is not None:

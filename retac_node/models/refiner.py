@@ -5,11 +5,10 @@ person's frames, and what is read sets the mean and deviation of the features (A
 correction and a gate, never a new picture, so it cannot lose detail that the drawing has.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -84,13 +83,12 @@ class Block(nn.Module):
 
 
 def save_refiner(path: Path, net: Refiner) -> None:
-    about = {name: str(value) for name, value in asdict(net.config).items()}
-    save_file({name: value.half().contiguous() for name, value in net.state_dict().items()}, path, about)
+    """Writes the weights alone, the same bytes each time: the format puts what is noted beside them in any order."""
+    save_file({name: value.half().contiguous() for name, value in net.state_dict().items()}, path)
 
 
 def load_refiner(path: Path = WEIGHTS) -> Refiner:
-    with safe_open(path, "pt") as file:
-        about = file.metadata()
-    net = Refiner(RefinerConfig(**{name: int(value) for name, value in about.items()}))
-    net.load_state_dict({name: value.float() for name, value in load_file(path).items()})
+    held = load_file(path)
+    net = Refiner(RefinerConfig(width=len(held["read.0.weight"]), code=len(held["read.4.weight"])))
+    net.load_state_dict({name: value.float() for name, value in held.items()})
     return net.eval()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.fft import dct
 from scipy.ndimage import gaussian_filter1d
 
@@ -19,6 +20,7 @@ RATE = 24_000  # Hz, of the line
 SIZE, HOP = 1024, 240  # samples at RATE: 43 ms every 10 ms
 BANDS = 36
 LOWEST, HIGHEST = 80.0, 11_500.0  # Hz, centres of the first and the last band
+LOWER = 20  # bands, up to 2.5 kHz, that tell how loud a frame is
 NARROWEST = 300.0  # Hz from centre to edge, so that a band holds two harmonics of a high voice
 SHAPE = 7_600.0  # Hz; sounds are told apart by the bands below
 CEPSTRA = 14
@@ -26,9 +28,13 @@ AROUND = (-4, -2, 0, 2, 4)  # frames whose cepstra tell a sound together
 NEIGHBOURS = 12
 STEADY = 4.0  # frames, deviation of the smoothing in time
 EVEN = 0.7  # bands, and in frequency
+LIVELY = 0.6  # of how the change differs from sound to sound: all of it is more like the person, but rough
 MOST = 15.0  # dB that a band is changed at most
 LOUDEST = 32.0  # dB under the loud frames where speech ends
+CLEAR = 4.0  # dB over the noise, in the mean: in fainter frames of a recording noise is heard, not the person
+FEW = 50  # frames: with fewer of them all that are loud are taken
 ABSENT = -45.0  # dB under its frame's mean: a band that even loud frames do not reach was never recorded
+QUIET = 20  # frames of pauses that are enough to know the noise by
 PART = 500  # frames that are looked up at once
 
 
@@ -52,19 +58,32 @@ class Exemplars:
 
 def exemplars(samples: F32, rate: int) -> Exemplars:
     """Learns the frames of a recording, (N,) samples.  It must hold speech."""
-    bands = decibels(levelled(sound.resample(samples, rate, RATE)))  # (T, BANDS)
-    spoken = speaking(bands)
+    samples = levelled(sound.resample(samples, rate, RATE))
+    bands = decibels(samples)  # (T, BANDS)
+    spoken = speaking(bands) & out_of_noise(samples, bands)
+    spoken = spoken if spoken.sum() > FEW else speaking(bands)
     centred = bands - bands[:, : BANDS * 2 // 3].mean(axis=1, keepdims=True)
     reached = np.percentile(centred[spoken], 95, axis=0) > ABSENT  # (BANDS,)
     reached &= centres() < 0.95 * rate / 2
     known = int(reached.argmin()) if not reached.all() else BANDS
     told = min(known, int((centres() < SHAPE).sum()))
-    return Exemplars(keys(bands, told, average(bands, told))[spoken], centred[spoken], known, told)
+    return Exemplars(keys(bands, told, average(bands, told, spoken))[spoken], centred[spoken], known, told)
+
+
+def out_of_noise(samples: F32, bands: F32) -> NDArray[np.bool_]:
+    """Tells which frames (T, BANDS) stand out of the noise in the pauses of a recording; all where there is no pause."""
+    heard = sound.speaking(samples, RATE)
+    heard = np.pad(heard, (0, len(bands) - len(heard)))
+    if (~heard).sum() < QUIET:
+        return np.ones(len(bands), bool)
+    noise = 10 * np.log10((10 ** (bands[~heard] / 10)).mean(axis=0))  # (BANDS,) dB
+    return heard & ((bands - noise)[:, :LOWER].mean(axis=1) > CLEAR)
 
 
 def average_of(samples: F32, held: Exemplars) -> Average:
     """Measures how a voice of the engine speaks, from some seconds of it at RATE, for `toward`."""
-    return average(decibels(levelled(samples)), held.told)
+    bands = decibels(levelled(samples))
+    return average(bands, held.told, speaking(bands))
 
 
 def toward(samples: F32, held: Exemplars, own: Average) -> F32:
@@ -82,6 +101,8 @@ def gains(bands: F32, held: Exemplars, own: Average) -> F32:
     centred = bands - bands[:, : BANDS * 2 // 3].mean(axis=1, keepdims=True)
     gain = wanted - gaussian_filter1d(centred, 1.0, axis=0)
     gain[:, held.known :] = gain[:, held.known - 1 : held.known]
+    mean = gain[spoken].mean(axis=0)  # (BANDS,) what the line is given as a whole
+    gain = mean + LIVELY * (gain - mean)
     gain = gaussian_filter1d(gaussian_filter1d(gain, STEADY, axis=0), EVEN, axis=1)
     gain = np.where(spoken[:, None], np.clip(gain, -MOST, MOST), 0)
     return gaussian_filter1d(gain, 1.5, axis=0).astype(np.float32)
@@ -109,8 +130,8 @@ def keys(bands: F32, told: int, own: Average) -> F32:
     return np.concatenate([padded[step - min(AROUND) :][: len(still)] for step in AROUND], axis=1)
 
 
-def average(bands: F32, told: int) -> Average:
-    found = cepstra(bands, told)[speaking(bands)]
+def average(bands: F32, told: int, spoken: NDArray[np.bool_]) -> Average:
+    found = cepstra(bands, told)[spoken]
     return Average(found.mean(axis=0), found.std(axis=0) + 1e-3)
 
 
@@ -120,9 +141,9 @@ def cepstra(bands: F32, told: int) -> F32:
     return np.pad(found, ((0, 0), (0, CEPSTRA - found.shape[1]))).astype(np.float32)
 
 
-def speaking(bands: F32) -> np.ndarray:
+def speaking(bands: F32) -> NDArray[np.bool_]:
     """Tells which of the frames (T, BANDS) are loud enough to be speech."""
-    level = bands[:, :20].mean(axis=1)
+    level = bands[:, :LOWER].mean(axis=1)
     return level > np.percentile(level, 97) - LOUDEST
 
 

@@ -21,6 +21,7 @@ LEAST = 100  # falls that are enough to tell
 KNOWN = (2.0, 15.0)  # dB of clarity: below it is no room, above it no tail is heard
 DECAYS = (0.15, 0.9)  # seconds
 EARLY = 0.050  # seconds after the direct sound that belong to it
+ONSET = 0.020  # seconds in which the tail grows, as reflections become many
 CLEARER = 3.0  # dB by which the line is left clearer than the room: it is as like the person, and better understood
 SOFT = 4000.0  # Hz, above which the tail falls off
 
@@ -78,7 +79,7 @@ def response(rate: int, ring: Ring) -> F32:
     noise = np.random.default_rng(0).normal(size=int(ring.decay * rate))
     time = np.arange(len(noise)) / rate
     tail = sosfilt(butter(1, min(SOFT, 0.4 * rate), fs=rate, output="sos"), noise) * 10 ** (-3 * time / ring.decay)
-    tail[: int(0.002 * rate)] = 0
+    tail *= np.minimum(time / ONSET, 1)
     early, late = (tail[time < EARLY] ** 2).sum(), (tail[time >= EARLY] ** 2).sum()
     needed = 10 ** (ring.clarity / 10) * late - early  # direct over tail, so that (1 + early) / late is the clarity
     tail /= np.sqrt(max(needed, early + late))

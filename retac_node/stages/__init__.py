@@ -32,8 +32,8 @@ VOICES, TIMBRES = "voices.npz", "voice.safetensors"
 ROWS = (
     Stage("ingest", 2, late("ingest"), asked.IngestOptions, data.Clip, cost=1, cpus=2),
     Stage(
-        "voice", 3, late("voice"), asked.VoiceOptions, data.Speech, ("ingest",),
-        (engines.NAME, "speaker_encoder", "perth", "voice_activity", VOICES, TIMBRES), cost=8, cpus=2,
+        "voice", 4, late("voice"), asked.VoiceOptions, data.Speech, ("ingest",),
+        (engines.NAME, "speaker_encoder", "perth", "voice_activity", "overlap", VOICES, TIMBRES), cost=8, cpus=2,
     ),
     Stage(
         "track", 3, late("track"), asked.TrackOptions, data.FaceTrack, ("ingest",),
@@ -65,7 +65,7 @@ ROWS = (
         ("perth",), cost=5,
     ),
     Stage(
-        "report", 4, late("report"), asked.ReportOptions, data.Report,
+        "report", 5, late("report"), asked.ReportOptions, data.Report,
         ("ingest", "voice", "track", "adapt", "motion", "encode"), ("speaker_encoder", VOICES), cost=5,
     ),
 )  # fmt: skip

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import cv2
 import numpy as np
+from retac_shared import marks
 from retac_shared.options import ReportOptions
 
 from retac_node import media
@@ -53,7 +54,7 @@ def run(
     page = Template(Path(__file__).with_suffix(".html").read_text(encoding="utf-8")).substitute(
         title=f"Re-voiced: {escape(options.video_name)}",
         facts=f"{clip.width} × {clip.height} at {float(clip.fps):g} frames a second, {count(video.count, 'frame')}",
-        line=f'<p class="line">“{escape(" ".join(word.label for word in speech.words))}”</p>' if speech.words else "",
+        line=line(options, speech),
         synthetic=synthetic(options, motion, video),
         warnings=noted(oddities(clip, speech, track, motion)),
         tiles=tiles(clip, speech, track, motion, alike),
@@ -112,6 +113,11 @@ def lips_shut(speech: Speech, track: FaceTrack, motion: Motion) -> float:
     parts = [asked[(times >= start - 0.5 / motion.fps) & (times <= end + 0.5 / motion.fps)] for start, end in spoken]
     least = np.array([part.min() for part in parts if len(part)])
     return float(np.mean(least <= shut)) if len(least) else float("nan")
+
+
+def line(options: ReportOptions, speech: Speech) -> str:
+    said = " ".join(marks.plain(options.text).split() or (word.label for word in speech.words))
+    return f'<p class="line">“{escape(said)}”</p>' if said else ""
 
 
 def synthetic(options: ReportOptions, motion: Motion, video: Video) -> str:

@@ -106,6 +106,7 @@ class ReportOptions:
     video_name: str = "video.mp4"  # of the finished file, which lies beside the page
     consent: str = ""  # reference of the consent under which the likeness is used
     reference: str = ""  # sha256 of the recording whose voice was cloned; empty: the clip's own sound
+    text: str = ""  # the line as it was written; empty: the words that were heard
 
 
 @dataclass(frozen=True)
