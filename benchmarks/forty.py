@@ -9,7 +9,7 @@ page.  Each result is opened again and its words written down by whisper.  A lin
 import argparse
 import csv
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Event as Flag
 from time import monotonic
@@ -87,8 +87,11 @@ def row(n: int, clip: Path) -> tuple[object, ...]:
 def tell(folder: Path, told: Any, wall: float) -> None:
     """Prints a table row for each row of the list, what failed, and the fit."""
     print("| row | shot | s | solve | words wrong | result |\n|---:|---|---:|---:|---:|---|")
-    for shot in told["shots"]:
-        wrong, said = judged(folder, shot) if shot["state"] == "done" else (float("nan"), shot["error"])
+    with open(folder / "shots.csv", newline="") as file:
+        asked = list(csv.DictReader(file))
+    for shot, row in zip(told["shots"], asked, strict=True):
+        done = shot["state"] == "done"
+        wrong, said = judged(folder / shot["video"], shot, row) if done else (float("nan"), shot["error"])
         solves = shot["ran"].get("track", 0)
         print(f"| {shot['row']} | {shot['name']} | {shot['seconds']:.1f} | {solves} | {wrong:.2f} | {said} |")
     sums, done = told["totals"], [shot for shot in told["shots"] if shot["state"] == "done"]
@@ -97,16 +100,16 @@ def tell(folder: Path, told: Any, wall: float) -> None:
     print(fit([shot["seconds"] for shot in done], [shot["ran"].get("track", 0) for shot in done]))
 
 
-def judged(folder: Path, shot: Any) -> tuple[float, str]:
-    """Gives the share of words that were heard wrong, of a whole line, and what the file holds."""
-    video = folder / shot["video"]
-    pictures = len(list(media.picture_times(video)))
+def judged(video: Path, shot: Any, row: Mapping[str, str]) -> tuple[float, str]:
+    """Gives the share of the words that were heard wrong, and what the file holds."""
+    pictures, whole = (len(list(media.picture_times(path))) for path in (video, Path(row["clip"])))
+    expected = whole if row["range"] else round(shot["figures"]["frames"])
     samples, rate = media.read_audio(video)
-    ranged = pictures != round(shot["figures"]["frames"])
-    spoken = samples[round(RANGE[0] * rate) : round(RANGE[1] * rate)] if ranged else samples
+    spoken = samples[round(RANGE[0] * rate) : round(RANGE[1] * rate)] if row["range"] else samples
     heard = recogniser.transcribe(spoken, rate)
-    sort = "in the clip" if ranged else "the line alone"
-    return recogniser.word_error_rate(shot["text"], heard), f"{pictures} frames, {sort}: “{heard}”"
+    size = f"{pictures} frames" if pictures == expected else f"{pictures} frames INSTEAD OF {expected}"
+    sort = ", the line in the clip" if row["range"] else ""
+    return recogniser.word_error_rate(shot["text"], heard), f"{size}{sort}: “{heard}”"
 
 
 def fit(seconds: Sequence[float], solves: Sequence[int]) -> str:

@@ -332,9 +332,14 @@ def read_audio(path: Path, rate: int | None = None) -> tuple[F32, int]:
 
 
 def one_channel(samples: F32) -> F32:
-    """Gives (N,) of (N, C): the mean; where a channel is 30 dB quieter than the other, it is dead and left out."""
+    """Gives (N,) of (N, C): the mean; where a channel is 30 dB quieter than the other, it is dead and left out.
+
+    Two that are each other's negative, as of a cable soldered the wrong way round, are one channel.
+    """
     power = (samples**2).mean(axis=0)  # (C,)
-    return samples[:, power >= 1e-3 * power.max()].mean(axis=1)
+    alive = samples[:, power >= 1e-3 * power.max()]
+    mean = alive.mean(axis=1)
+    return alive[:, 0] if (mean**2).mean() < 1e-2 * power.max() else mean
 
 
 def read_channels(path: Path) -> tuple[F32, int]:
@@ -359,7 +364,8 @@ def read_channels(path: Path) -> tuple[F32, int]:
                 blocks.append(samples)
                 head += len(samples)
     width = max(block.shape[1] for block in blocks)
-    return np.concatenate([np.broadcast_to(block, (len(block), width)) for block in blocks]), rate
+    whole = np.concatenate([np.broadcast_to(block, (len(block), width)) for block in blocks])
+    return np.nan_to_num(whole, nan=0, posinf=1, neginf=-1), rate  # a file of floats may hold anything
 
 
 def placed(samples: F32, gap: int, tolerance: int) -> F32:

@@ -66,3 +66,25 @@ def test_a_line_of_one_short_word_is_changed_too() -> None:
     changed = convert.toward(word, held, convert.average_of(line, held))
     assert len(changed) == len(word)
     assert np.isfinite(changed).all()
+
+
+def test_the_noise_of_a_recording_is_no_sound_of_the_person() -> None:
+    person = np.pad(talk(1.0), (0, 2 * convert.RATE))
+    hiss = np.random.default_rng(1).normal(0, 0.06 * person.std(), len(person)).astype(np.float32)
+    clean, noisy = (len(convert.exemplars(each, convert.RATE).keys) for each in (person, person + hiss))
+    assert noisy <= clean
+
+
+def test_a_recording_without_a_pause_is_learnt_whole() -> None:
+    steady = talk(1.0)[: int(0.2 * convert.RATE)]
+    assert len(convert.exemplars(np.tile(steady, 10), convert.RATE).keys) > 150
+
+
+def test_what_changes_from_sound_to_sound_is_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    line, held = talk(1.0), convert.exemplars(talk(1.2), convert.RATE)
+    bands, own = convert.decibels(convert.levelled(line)), convert.average_of(line, held)
+    soft = convert.gains(bands, held, own)[convert.speaking(bands)]
+    monkeypatch.setattr(convert, "LIVELY", 1.0)
+    whole = convert.gains(bands, held, own)[convert.speaking(bands)]
+    assert soft.std(axis=0).mean() < 0.8 * whole.std(axis=0).mean()
+    assert soft.mean(axis=0) == pytest.approx(whole.mean(axis=0), abs=1.5)  # dB

@@ -187,6 +187,14 @@ def test_events_come_in_order_and_name_what_is_cached(tmp_path: Path) -> None:
     assert {event.stage for event in ends if not event.cached} == {"encode", "report"}
 
 
+def test_a_cached_result_tells_how_long_it_took_when_it_was_made(tmp_path: Path) -> None:
+    first, second = ([event for event in go(tmp_path)[1] if isinstance(event, Finished)] for _ in range(2))
+    assert {(event.stage, event.frames): event.seconds for event in first} == {
+        (event.stage, event.frames): event.spent for event in second
+    }
+    assert {event.seconds for event in second} == {0.0}
+
+
 def test_progress_rises_and_is_told_about_ten_times_a_second(tmp_path: Path) -> None:
     def busy(ctx: Context, options: Options, *inputs: Numbers) -> Numbers:
         for _ in ctx.track(range(500), label="busy"):

@@ -161,6 +161,7 @@ def test_the_last_step_run_twice_leaves_the_shot_once_and_nothing_of_another(her
     before = digest(Path("out.mp4")), sorted(os.listdir("png"))
     assert main(task("finish", "--frames", "png")) == 0
     assert (digest(Path("out.mp4")), sorted(os.listdir("png"))) == before
+    assert "<td>voice</td>" in Path("out.report.html").read_text()  # how long it took in the step that made it
     Path("png/09999.png").touch()
     assert main(task("finish", "--frames", "png")) == 2
     assert "has other files in it" in capsys.readouterr().out

@@ -24,7 +24,7 @@ from tests.test_workers import LIMITS, ended, free, heard, start
 
 pytest.importorskip("ray")
 from retac_node.farm.crew import Crew, Needs
-from retac_node.farm.ray import Mistake, Ray, connected
+from retac_node.farm.ray import Mistake, Ray, connected, joining
 
 PATIENCE = 60.0  # seconds after which something that never comes fails the test
 
@@ -53,8 +53,9 @@ def test_workers_make_the_same_bytes(cluster: Ray, tmp_path: Path) -> None:
 
 
 def contents(root: Path) -> dict[str, bytes]:
-    done = root / "done"
-    return {str(path.relative_to(done)): path.read_bytes() for path in done.rglob("*") if path.is_file()}
+    """What the entries hold, but for how long they took."""
+    files = [path for path in (root / "done").rglob("*") if path.is_file() and path.name != "entry.json"]
+    return {str(path.relative_to(root)): path.read_bytes() for path in files}
 
 
 def test_a_worker_stays_for_the_next_task(cluster: Ray, tmp_path: Path) -> None:
@@ -125,6 +126,14 @@ def test_a_worker_is_kept_after_a_task_and_ended_after_an_error() -> None:
     with pytest.raises(Cancelled), made.hand(ONE, lambda: None):
         raise Cancelled
     assert (made.hands, fired) == ([], [ONE])
+
+
+def test_a_token_is_shown_to_a_cluster_where_there_is_one(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert "RAY_AUTH_MODE" not in joining()
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray" / "auth_token").write_text("secret")
+    assert joining()["RAY_AUTH_MODE"] == "token"
 
 
 def test_what_no_host_has_is_said() -> None:

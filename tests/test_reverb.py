@@ -50,6 +50,12 @@ def test_the_tail_never_drowns_the_voice() -> None:
     assert (response[1:] ** 2).sum() <= 1.001
 
 
+def test_the_first_reflections_are_faint() -> None:
+    response = reverb.response(RATE, reverb.Ring(8.0, 0.6))
+    first, grown = (np.abs(response[int(at * RATE) :][:160]).mean() for at in (0.001, reverb.ONSET))
+    assert first < 0.5 * grown
+
+
 @pytest.mark.parametrize("samples", [np.zeros(0), np.zeros(RATE), np.random.default_rng(0).normal(0, 0.1, 5 * RATE)])
 def test_silence_and_noise_are_no_room(samples: np.ndarray) -> None:
     assert reverb.heard(samples.astype(np.float32), RATE) == reverb.DRY

@@ -119,8 +119,8 @@ def test_slot_times_move_with_the_trim() -> None:
 def test_the_part_of_the_model_foresees_what_the_whole_says() -> None:
     bank = kokoro.load_voices()
     styles = bank.mixed(np.eye(len(bank.names), dtype=np.float32)[3])
-    session, lengths = kokoro.load(assets.path("kokoro")), kokoro.load_lengths(assets.path("kokoro"))
+    model = kokoro.load(assets.path("kokoro"))
     line = "Bob came home. [pause 0.4] He was tired."
     for pace in (0.9, 1.2):
-        planned = kokoro.planned(lengths, styles, line, pace)
-        assert planned == pytest.approx(kokoro.speak(session, styles, line, pace).phonemes[-1].end, abs=0.2)
+        planned = kokoro.planned(model, styles, line, pace)
+        assert planned == pytest.approx(kokoro.speak(model, styles, line, pace).phonemes[-1].end, abs=0.2)

@@ -130,7 +130,10 @@ class Cache:
                 claims.release(folder)
 
     def finish(self, key: str, value: Any, warnings: Iterable[str], seconds: float = 0.0) -> None:
-        """Stores the result, which took so long, beside the files in the claimed folder and makes it all an entry, at once or not at all."""
+        """Stores the result beside the files in the claimed folder and makes it all an entry, at once or not at all.
+
+        `seconds` is how long the stage took.
+        """
         work, done = self.claimed[key], self.root / "done" / key
         try:
             codec.save(work, value)

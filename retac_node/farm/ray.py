@@ -129,6 +129,8 @@ def connected(home: Path, address: str, device: str, table: str, cpus: int | Non
     many a cluster of our own has.  Raises BadInput where no cluster answers.
     """
     os.environ.update(QUIET)
+    if address:
+        os.environ.update({name: value for name, value in joining().items() if name not in os.environ})
     import ray  # reads some of the above once, now
 
     try:
@@ -142,6 +144,16 @@ def connected(home: Path, address: str, device: str, table: str, cpus: int | Non
         ray.shutdown()
 
 
+def joining() -> dict[str, str]:
+    """Gives what Ray reads of its environment where a cluster is there already.
+
+    Its hosts ask for a token as soon as they have one; who joins them shows it only when told to.
+    """
+    told = any(name in os.environ for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    token = {"RAY_AUTH_MODE": "token"} if told or (Path.home() / ".ray" / "auth_token").is_file() else {}
+    return {"RAY_BACKEND_LOG_LEVEL": "error", **token}
+
+
 def join(ray: Any, where: Mapping[str, Any]) -> None:
     """Connects this process to a cluster, silently.  Raises BadInput, RetacError."""
     before = signal.getsignal(signal.SIGTERM)
@@ -152,7 +164,10 @@ def join(ray: Any, where: Mapping[str, Any]) -> None:
         except Exception as error:  # Ray raises plain ones
             reason = " ".join(str(error).split())
             if where["address"] != "local":
-                raise BadInput(f"no Ray cluster answers at {where['address']}; check it: {reason:.200}") from None
+                raise BadInput(
+                    f"no Ray cluster answers at {where['address']}, or it has another token than ~/.ray/auth_token here; "
+                    f"check both: {reason:.200}"
+                ) from None
             if tried == STARTS:
                 raise RetacError(f"Ray does not start on this machine: {reason:.400}") from None
             ray.shutdown()

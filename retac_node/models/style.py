@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from onnxruntime import InferenceSession
 from safetensors.numpy import load_file, save_file
 from scipy.optimize import nnls
 
@@ -68,7 +67,7 @@ def style_of(voice: Speaker, model: Path) -> Style:
     return max((first, second), key=lambda each: float(each.embedding @ voice.embedding)).style
 
 
-def tried(session: InferenceSession, styles: F32, tune: kokoro.Tune, held: convert.Exemplars) -> Try:
+def tried(session: kokoro.Model, styles: F32, tune: kokoro.Tune, held: convert.Exemplars) -> Try:
     """Speaks the sample in a style and hears what comes of it."""
     plain = kokoro.speak(session, styles, SAMPLE, tune=tune).samples
     average = convert.average_of(plain, held)

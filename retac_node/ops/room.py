@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from retac_node.data import F32
-from retac_node.ops import loudness, reverb, sound
+from retac_node.ops import loudness, noise, reverb, sound
 
 LOUDNESS = (-36.0, -12.0)  # LUFS that a line is given at least and at most
 CLEAR = 2.0  # times the noise's power that speech needs in a band for its spectrum to be known there
@@ -25,7 +25,11 @@ class Room:
 
 def learn(samples: F32, rate: int) -> Room:
     """Measures (N,) speech in its room."""
-    return Room(loudness.speech_loudness(samples, rate), clear_spectrum(samples, rate), reverb.heard(samples, rate))
+    return Room(
+        loudness.speech_loudness(samples, rate),
+        clear_spectrum(samples, rate),
+        reverb.heard(noise.cleared(samples, rate), rate),
+    )
 
 
 def place(samples: F32, rate: int, room: Room) -> F32:

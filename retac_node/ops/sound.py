@@ -154,6 +154,13 @@ def median_pitch(samples: F32, rate: int) -> float:
     return float(np.median(found)) if len(found) >= 30 else float("nan")
 
 
+def voiced(samples: F32, rate: int) -> float:
+    """Gives the share of the speech that has a pitch: .4 to .9 of clear speech, under .25 of whispering."""
+    spoken = speaking(samples, rate)
+    found = pitch(samples, rate)[: len(spoken)] > 0
+    return float(found[spoken[: len(found)]].mean()) if spoken.any() else 0.0
+
+
 def long_term_spectrum(samples: F32, rate: int) -> F32:
     """Gives the mean power of speech in each of BANDS, dB; NaN in bands above the sound's own bandwidth."""
     power, whole = band_power(speech_only(samples, rate), rate)

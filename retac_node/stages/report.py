@@ -90,6 +90,7 @@ def figures(speech: Speech, track: FaceTrack, adapted: Adapted, motion: Motion, 
     """Gives what can be compared between shots, by name; NaN where it could not be measured."""
     shown = track.confidence[motion.source_frame]
     return {
+        **adapted.notes,  # its count of frames is another than the one below
         "seconds": len(motion.source_frame) / motion.fps,
         "frames": float(len(motion.source_frame)),
         "voice similarity": speech.similarity,
@@ -97,7 +98,6 @@ def figures(speech: Speech, track: FaceTrack, adapted: Adapted, motion: Motion, 
         "lips shut": lips_shut(speech, track, motion),
         "face confidence": float(shown.mean()),
         "bridged frames": float((shown <= 0).sum()),
-        **adapted.notes,
     }
 
 

@@ -80,7 +80,7 @@ def likeness(reference: Recording, line: Recording) -> str:
         return ""
     if not assets.available("speaker_encoder"):
         return ""
-    heard, made = (speaker.embed(each.samples[: int(clone.LISTEN * each.rate)], each.rate) for each in both)
+    heard, made = (speaker.embed(clone.listened(each.samples, each.rate), each.rate) for each in both)
     bank = kokoro.load_voices()
     return f'<div class="two">{heat_maps(reference.title, heard, made)}{neighbours(bank, heard, made)}</div>'
 

@@ -14,11 +14,10 @@ from retac_node import media
 from retac_node.data import F32, Clip, Speaker, Speech, Timed
 from retac_node.engine.stage import Context
 from retac_node.errors import BadInput
-from retac_node.models import aligner, clone, crowd, engines, speaker, watermark
+from retac_node.models import aligner, clone, engines, flaws, speaker, watermark
 from retac_node.ops import room, sound
 from retac_node.stages.slot import in_slot, trimmed
 
-OVERLOAD = 0.05  # of the sound at its peaks: it was cut off there
 RECORDED_RATE = 48_000  # Hz
 
 
@@ -31,16 +30,8 @@ def spoken(ctx: Context, options: VoiceOptions, clip: Clip) -> Speech:
     ctx.progress(0.0, "listening to the voice")
     samples, rate, name = reference_sound(ctx, options, clip)
     voice = clone.learn(samples, rate, name)
-    if sound.overload(samples) > OVERLOAD:
-        ctx.warn(
-            f"the sound of {name} is cut off at its peaks, as by a microphone that was too loud, so the voice is less "
-            "like it than it could be; give a clean recording of the voice with --voice"
-        )
-    if crowd.several(voice.samples, voice.rate):
-        ctx.warn(
-            f"two people seem to speak in {name}, so the voice may be a mixture of both; give a recording of the one "
-            "with --voice"
-        )
+    for sentence in flaws.flaws(clone.listened(samples, rate), rate, name):
+        ctx.warn(sentence)
     asked = engines.SpeakOptions(options.engine, options.slot_seconds, options.seed, ctx.device)
     line = engines.speak(options.text, voice, asked, ctx)
     ctx.progress(0.9, "matching the recording")
@@ -55,7 +46,7 @@ def room_of(clip: Clip, voice: Speaker) -> room.Room:
     """Gives the room in which the line shall be heard: the clip's; that of the voice where nobody speaks in the clip."""
     if clone.seconds_of_speech(clip.audio, clip.audio_rate) < clone.ENOUGH:
         return room.learn(voice.samples, voice.rate)
-    heard = room.learn(clip.audio[: int(clone.LISTEN * clip.audio_rate)], clip.audio_rate)
+    heard = room.learn(clone.listened(clip.audio, clip.audio_rate), clip.audio_rate)
     return replace(heard, spectrum=room.clear_spectrum(voice.samples, voice.rate))
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.random import Generator
-from onnxruntime import InferenceSession
 
 from retac_node import assets
 from retac_node.data import F32
@@ -88,13 +87,13 @@ def gather(tables: F32, folder: Path, parts: int) -> Spoken:
     return Spoken(**{name: values[voiced] for name, values in whole.items()})
 
 
-def speak_part(session: InferenceSession, tables: F32, chance: Generator) -> Spoken:
+def speak_part(session: kokoro.Model, tables: F32, chance: Generator) -> Spoken:
     rows = [speak_one(session, tables, chance) for _ in range(PART)]
     timbre, line, pitch, embedding = (np.stack(column) for column in zip(*rows, strict=True))
     return Spoken(timbre, line, pitch, embedding)
 
 
-def speak_one(session: InferenceSession, tables: F32, chance: Generator) -> tuple[F32, F32, np.float32, F32]:
+def speak_one(session: kokoro.Model, tables: F32, chance: Generator) -> tuple[F32, F32, np.float32, F32]:
     """Speaks one of LINES in a random style; gives its timbre, line, pitch and embedding."""
     timbre = random_mix(chance, len(tables), chance.uniform(0.6, 1.3))
     ways = timbre if chance.random() < 0.5 else random_mix(chance, len(tables), chance.uniform(0.4, 1.0))

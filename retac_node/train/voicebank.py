@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from onnxruntime import InferenceSession
 
 from retac_node.data import F32
 from retac_node.errors import BadInput
@@ -46,7 +45,7 @@ def build(folder: Path, model: Path, out: Path, report: Callable[[str], None]) -
     report(f"{out}: {out.stat().st_size / 1e6:.2f} MB, rms error {error(bank, tables):.5f} of {tables.std():.3f}")
 
 
-def measure(session: InferenceSession, styles: F32) -> tuple[F32, float]:
+def measure(session: kokoro.Model, styles: F32) -> tuple[F32, float]:
     spoken = kokoro.speak(session, styles, SAMPLE).samples
     return speaker.embed(spoken, kokoro.RATE), sound.median_pitch(spoken, kokoro.RATE)
 

@@ -5,8 +5,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from onnxruntime import InferenceSession
-
 from retac_node import assets
 from retac_node.data import Speaker, Speech
 from retac_node.models import kokoro
@@ -29,22 +27,17 @@ class Voice:
     held: convert.Exemplars
 
     def planned(self, line: str, pace: float) -> float:
-        return kokoro.planned(lengths(self.model), self.style.styles, line, pace) + LAST
+        return kokoro.planned(loaded(self.model), self.style.styles, line, pace) + LAST
 
     def says(self, line: str, pace: float, telling: Telling) -> Speech:
         def track(pieces: list[list[kokoro.Word]]) -> Iterable[list[kokoro.Word]]:
             return telling.track(pieces, label="speaking the line")
 
-        said = kokoro.speak(session(self.model), self.style.styles, line, pace, self.style.tune, track)
+        said = kokoro.speak(loaded(self.model), self.style.styles, line, pace, self.style.tune, track)
         samples = convert.toward(said.samples, self.held, self.style.average)
         return Speech.of(samples, kokoro.RATE, said.words, said.phonemes)
 
 
 @functools.lru_cache(1)
-def session(model: Path) -> InferenceSession:
+def loaded(model: Path) -> kokoro.Model:
     return kokoro.load(model)
-
-
-@functools.lru_cache(1)
-def lengths(model: Path) -> InferenceSession:
-    return kokoro.load_lengths(model)
