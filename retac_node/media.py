@@ -334,12 +334,14 @@ def read_audio(path: Path, rate: int | None = None) -> tuple[F32, int]:
 def one_channel(samples: F32) -> F32:
     """Gives (N,) of (N, C): the mean; where a channel is 30 dB quieter than the other, it is dead and left out.
 
-    Two that are each other's negative, as of a cable soldered the wrong way round, are one channel.
+    Two that are each other's negative, as of a cable soldered the wrong way round, are one channel.  A constant in it
+    is left out.
     """
     power = (samples**2).mean(axis=0)  # (C,)
     alive = samples[:, power >= 1e-3 * power.max()]
     mean = alive.mean(axis=1)
-    return alive[:, 0] if (mean**2).mean() < 1e-2 * power.max() else mean
+    signal = alive[:, 0] if (mean**2).mean() < 1e-2 * power.max() else mean
+    return signal - signal.mean()
 
 
 def read_channels(path: Path) -> tuple[F32, int]:

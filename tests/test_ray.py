@@ -24,7 +24,7 @@ from tests.test_workers import LIMITS, ended, free, heard, start
 
 pytest.importorskip("ray")
 from retac_node.farm.crew import Crew, Needs
-from retac_node.farm.ray import Mistake, Ray, connected, joining
+from retac_node.farm.ray import Mistake, Ray, connected, token
 
 PATIENCE = 60.0  # seconds after which something that never comes fails the test
 
@@ -130,10 +130,12 @@ def test_a_worker_is_kept_after_a_task_and_ended_after_an_error() -> None:
 
 def test_a_token_is_shown_to_a_cluster_where_there_is_one(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert "RAY_AUTH_MODE" not in joining()
+    for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    assert token() == {}
     (tmp_path / ".ray").mkdir()
     (tmp_path / ".ray" / "auth_token").write_text("secret")
-    assert joining()["RAY_AUTH_MODE"] == "token"
+    assert token() == {"RAY_AUTH_MODE": "token"}
 
 
 def test_what_no_host_has_is_said() -> None:

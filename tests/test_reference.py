@@ -140,6 +140,11 @@ def test_a_good_recording_has_no_flaws(talk: np.ndarray) -> None:
     assert not list(flaws.flaws(talk, RATE, "shot.mp4"))
 
 
+def test_noise_as_loud_as_the_voice_is_said_to_be_there(talk: np.ndarray) -> None:
+    hiss = np.random.default_rng(0).normal(0, 10 ** (sound.gated_level(talk, RATE) / 20), len(talk))
+    assert any("hardly louder than the noise" in each for each in flaws.flaws(talk + hiss, RATE, "shot.mp4"))
+
+
 def test_whispering_is_said_to_have_no_pitch(talk: np.ndarray) -> None:
     hiss = np.random.default_rng(0).normal(0, 1, len(talk))
     whispered = (hiss * np.repeat(10 ** (sound.levels(talk, RATE) / 20), RATE // 100)[: len(talk)]).astype(np.float32)
@@ -174,7 +179,12 @@ def test_a_dead_channel_is_left_out(tmp_path: Path, talk: np.ndarray, dead: int)
 
 def test_channels_of_opposite_sign_do_not_cancel(tmp_path: Path, talk: np.ndarray) -> None:
     soundfile.write(tmp_path / "turned.wav", np.stack([talk, -talk], axis=1), RATE, "FLOAT")
-    assert np.allclose(media.read_audio(tmp_path / "turned.wav")[0], talk, atol=1e-6)
+    assert np.allclose(media.read_audio(tmp_path / "turned.wav")[0], talk - talk.mean(), atol=1e-6)
+
+
+def test_a_constant_in_the_sound_is_left_out(tmp_path: Path, talk: np.ndarray) -> None:
+    soundfile.write(tmp_path / "offset.wav", talk + 0.3, RATE, "FLOAT")
+    assert np.allclose(media.read_audio(tmp_path / "offset.wav")[0], talk - talk.mean(), atol=1e-6)
 
 
 def test_what_is_no_number_is_silence(tmp_path: Path, talk: np.ndarray) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from retac_node import assets
 from retac_node.data import Speaker
-from retac_node.models import kokoro, learnt, style
-from retac_node.ops import sound
+from retac_node.models import kokoro, learnt, speaker, style
+from retac_node.ops import convert, reverb, room, sound
 from retac_node.ops.convert import Average
 
 RATE = 16_000
@@ -59,6 +59,17 @@ def test_a_step_goes_where_the_embedding_says() -> None:
     step = encoder.step(along @ encoder.slopes)
     assert step @ encoder.directions[0] > 0.3 * encoder.directions[0] @ encoder.directions[0]
     assert not encoder.step(np.zeros(256, np.float32)).any()
+
+
+def test_a_sample_is_compared_as_it_sounds_in_the_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, heard = sound.resample(humming(150, 0.1).samples, RATE, kokoro.RATE), []
+    monkeypatch.setattr(kokoro, "speak", lambda *_, **__: kokoro.Utterance(plain, (), ()))
+    monkeypatch.setattr(speaker, "embed", lambda samples, _: heard.append(samples))
+    hall = room.Room(-20.0, np.full(25, np.nan, np.float32), reverb.Ring(6.0, 0.6))
+    held = convert.exemplars(humming(120, 0.1).samples, RATE)
+    style.tried(None, np.zeros((510, 256), np.float32), kokoro.PLAIN, held, hall)
+    rest = heard[0][len(plain) + 100 :]
+    assert sound.gated_level(rest, kokoro.RATE) > sound.gated_level(heard[0], kokoro.RATE) - 30
 
 
 def test_a_style_is_read_back_as_it_was_and_a_damaged_one_is_none(tmp_path: Path) -> None:

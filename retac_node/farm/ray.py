@@ -129,8 +129,8 @@ def connected(home: Path, address: str, device: str, table: str, cpus: int | Non
     many a cluster of our own has.  Raises BadInput where no cluster answers.
     """
     os.environ.update(QUIET)
-    if address:
-        os.environ.update({name: value for name, value in joining().items() if name not in os.environ})
+    if address and "RAY_AUTH_MODE" not in os.environ:
+        os.environ.update(token())
     import ray  # reads some of the above once, now
 
     try:
@@ -144,14 +144,13 @@ def connected(home: Path, address: str, device: str, table: str, cpus: int | Non
         ray.shutdown()
 
 
-def joining() -> dict[str, str]:
-    """Gives what Ray reads of its environment where a cluster is there already.
+def token() -> dict[str, str]:
+    """Tells Ray to show this user's token, where there is one.
 
-    Its hosts ask for a token as soon as they have one; who joins them shows it only when told to.
+    The hosts of a cluster ask for it as soon as they have one; who joins them shows it only when told to.
     """
     told = any(name in os.environ for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
-    token = {"RAY_AUTH_MODE": "token"} if told or (Path.home() / ".ray" / "auth_token").is_file() else {}
-    return {"RAY_BACKEND_LOG_LEVEL": "error", **token}
+    return {"RAY_AUTH_MODE": "token"} if told or (Path.home() / ".ray" / "auth_token").is_file() else {}
 
 
 def join(ray: Any, where: Mapping[str, Any]) -> None:

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator
 
 from retac_node.data import F32
 from retac_node.models import crowd
-from retac_node.ops import sound
+from retac_node.ops import noise, sound
 
 OVERLOAD = 0.05  # of the sound stands at its peaks: it was cut off there
-VOICED = 0.15  # of the speech has a pitch; speech over noise as loud as itself has that, whispering has less
+VOICED = 0.2  # of the speech has a pitch: whispering has less
+BURIED = 6.0  # dB of speech over noise
 
 
 def flaws(samples: F32, rate: int, name: str) -> Iterator[str]:
@@ -22,7 +23,11 @@ def overloaded(samples: F32, rate: int) -> bool:
 
 
 def unvoiced(samples: F32, rate: int) -> bool:
-    return sound.voiced(samples, rate) < VOICED
+    return sound.voiced(noise.cleared(samples, rate), rate) < VOICED
+
+
+def buried(samples: F32, rate: int) -> bool:
+    return noise.over_noise(samples, rate) < BURIED
 
 
 ROWS: tuple[tuple[Callable[[F32, int], bool], str], ...] = (
@@ -33,8 +38,13 @@ ROWS: tuple[tuple[Callable[[F32, int], bool], str], ...] = (
     ),
     (
         unvoiced,
-        "hardly a sound in {name} has a pitch, as in whispering or under loud noise, so the pitch of the voice is a "
+        "hardly a sound in {name} has a pitch, as in whispering, so the pitch of the voice is a "
         "guess; give a recording in a full voice with --voice",
+    ),
+    (
+        buried,
+        "the voice in {name} is hardly louder than the noise around it, so it is less like it than it could be; give a "
+        "recording of the voice with less noise with --voice",
     ),
     (
         crowd.several,

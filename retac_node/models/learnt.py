@@ -18,7 +18,7 @@ from retac_node.models import kokoro
 from retac_node.models.style import WEIGHTS, Style, style_of
 from retac_node.ops.convert import Average
 
-VERSION = 2  # of how a style is found
+VERSION = 3  # of how a style is found
 KEPT = 200  # voices, half a megabyte each; the oldest go first
 
 

@@ -1,8 +1,8 @@
 """Finds how Kokoro must speak to sound like a person: its style and tune.  Never speaks the user's line.
 
 The nearest mix of the bank's voices, with the person's pitch and range, speaks a sample, which is given their timbre
-(ops/convert.py) and compared with the recording.  What the speaker encoder still hears between them is turned into a
-step of the style by one product (train/voice.py); the style that comes nearer stays.
+(ops/convert.py) and their room, and compared with the recording.  What the speaker encoder still hears between them is
+turned into a step of the style by one product (train/voice.py); the style that comes nearer stays.
 """
 
 import functools
@@ -15,7 +15,7 @@ from scipy.optimize import nnls
 
 from retac_node.data import F32, Speaker
 from retac_node.models import kokoro, speaker
-from retac_node.ops import convert, sound
+from retac_node.ops import convert, room, sound
 
 WEIGHTS = Path(__file__).parents[1] / "weights" / "voice.safetensors"
 TIMBRE = 128  # numbers of a style that shape the sound; the others shape pitch, lengths and loudness
@@ -58,20 +58,21 @@ class Try:
 def style_of(voice: Speaker, model: Path) -> Style:
     """Gives the style in which Kokoro sounds most like the voice; speaks a sample twice to find it."""
     session, contour = kokoro.load(model), kokoro.load_contour(model)
-    held = convert.exemplars(voice.samples, voice.rate)
+    held, place = convert.exemplars(voice.samples, voice.rate), room.learn(voice.samples, voice.rate)
     styles = nearest(kokoro.load_voices(), voice)
     tune = tuned(voice, kokoro.hummed(contour, styles, SAMPLE))
-    first = tried(session, styles, tune, held)
+    first = tried(session, styles, tune, held, place)
     moved = np.hstack([styles[:, :TIMBRE] + load().step(voice.embedding - first.embedding), styles[:, TIMBRE:]])
-    second = tried(session, moved, tune, held)
+    second = tried(session, moved, tune, held, place)
     return max((first, second), key=lambda each: float(each.embedding @ voice.embedding)).style
 
 
-def tried(session: kokoro.Model, styles: F32, tune: kokoro.Tune, held: convert.Exemplars) -> Try:
+def tried(session: kokoro.Model, styles: F32, tune: kokoro.Tune, held: convert.Exemplars, place: room.Room) -> Try:
     """Speaks the sample in a style and hears what comes of it."""
     plain = kokoro.speak(session, styles, SAMPLE, tune=tune).samples
     average = convert.average_of(plain, held)
-    return Try(Style(styles, tune, average), speaker.embed(convert.toward(plain, held, average), kokoro.RATE))
+    heard = room.place(convert.toward(plain, held, average), kokoro.RATE, place)
+    return Try(Style(styles, tune, average), speaker.embed(heard, kokoro.RATE))
 
 
 def nearest(bank: kokoro.VoiceBank, voice: Speaker) -> F32:

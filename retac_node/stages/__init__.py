@@ -30,7 +30,7 @@ HEAD, LANDMARKS, TALKER, REFINER = "head.npz", "landmarks.npz", "motion.safetens
 VOICES, TIMBRES = "voices.npz", "voice.safetensors"
 
 ROWS = (
-    Stage("ingest", 2, late("ingest"), asked.IngestOptions, data.Clip, cost=1, cpus=2),
+    Stage("ingest", 3, late("ingest"), asked.IngestOptions, data.Clip, cost=1, cpus=2),
     Stage(
         "voice", 4, late("voice"), asked.VoiceOptions, data.Speech, ("ingest",),
         (engines.NAME, "speaker_encoder", "perth", "voice_activity", "overlap", VOICES, TIMBRES), cost=8, cpus=2,
