@@ -18,7 +18,7 @@ FADE = 0.010  # seconds
 def none_before(samples: F32, rate: int) -> F32:
     """Silences what comes before the first voice."""
     hop = int(sound.HOP * rate)
-    at = voices(samples, rate).argmax() * hop
+    at = int(voices(samples, rate).argmax()) * hop
     fade = min(int(FADE * rate), at)
     return np.concatenate([np.zeros(at - fade, np.float32), sound.faded(samples[at - fade :], fade, 0)])
 
