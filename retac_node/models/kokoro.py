@@ -300,18 +300,14 @@ def contour(words: list[Word], frames: F32, pitch: float) -> F32:
 
 
 def voiced(words: list[Word], frames: F32) -> NDArray[np.bool_]:
-    """Tells for each half frame, (2 * frames,), whether there may be a pitch: the model hums at the ends of short lines.
+    """Tells for each half frame, (2 * frames,), whether there may be a pitch: the model hums before short lines.
 
-    There is none before the first sound, nor in the consonants without voice that a line begins and ends with.
+    There is none before the first sound, nor in the consonants without voice that a line begins with.
     """
     letters = " ".join(word.symbols for word in words)
     edges = 2 * (np.concatenate([[0], np.cumsum(frames)]).astype(int) - EARLY)  # where each token begins to sound
     before = letters[: len(letters) - len(letters.lstrip(VOICELESS + MARKS))].rstrip(MARKS)
-    until = letters.rstrip(VOICELESS + MARKS)
-    allowed = np.arange(2 * int(frames.sum())) >= edges[1 + len(before)] - 2  # 25 ms before the sound with a voice
-    if letters[len(until) :].strip(MARKS):
-        allowed[edges[1 + len(until)] + 1 :] = False
-    return allowed
+    return np.arange(2 * int(frames.sum())) >= edges[1 + len(before)] - 2  # 25 ms before the first sound with a voice
 
 
 def starts(frames: F32) -> NDArray[np.floating]:
