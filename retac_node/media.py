@@ -332,10 +332,9 @@ def read_audio(path: Path, rate: int | None = None) -> tuple[F32, int]:
 
 
 def one_channel(samples: F32) -> F32:
-    """Gives (N,) of (N, C): the mean; where a channel is 30 dB quieter than the other, it is dead and left out.
+    """Gives (N,) of (N, C): the mean, less its constant; a channel 30 dB quieter than the other is dead and left out.
 
-    Two that are each other's negative, as of a cable soldered the wrong way round, are one channel.  A constant in it
-    is left out.
+    Of two that are each other's negative, as of a cable soldered the wrong way round, one is given.
     """
     power = (samples**2).mean(axis=0)  # (C,)
     alive = samples[:, power >= 1e-3 * power.max()]

@@ -1,11 +1,12 @@
-"""Speaks English with Kokoro-82M and says when each word and phoneme sounds.  Never chooses a voice, never edits sound.
+"""Speaks English with Kokoro-82M and says when each word and phoneme sounds.  Never chooses a voice.
 
 The published int8 graph gives only samples.  Its bytes are changed while loading, so that it takes a pace for each token,
-and a factor and a range for the pitch contour, and computes the sound in floats (kokoro_graph.py).  Its
-first part, alone, says how long each token will be.
+and a factor and a range for the pitch contour, and computes the sound in floats (kokoro_graph.py).  Its first part,
+alone, says how long each token will be.
 Kokoro is a StyleTTS 2 (Li et al. 2023) with an iSTFTNet decoder; a voice is a table of styles by number of tokens.
 """
 
+import functools
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -37,8 +38,8 @@ EARLY = 3  # frames by which the sound comes before the token lengths say (measu
 LEAD = -EARLY * FRAME / RATE  # seconds
 MARKS = 'ˈˌ .,?!;:—…()"“”'  # letters of the model that are no sounds
 VOICELESS = "ptkfθsʃʧ"
-VOWELS = re.compile("[AIOWYᵊaeiouæɐɑɔəɛɜɪʊʌᵻ]")
-SONORANT = tuple("AIOWYᵊaeiouæɐɑɔəɛɜɪʊʌᵻmnŋlɹjw")  # no hiss stands beside these
+VOWELS = "AIOWYᵊaeiouæɐɑɔəɛɜɪʊʌᵻ"
+SONORANT = tuple(VOWELS + "mnŋlɹjw")  # no hiss stands beside these
 
 # The model's number for each symbol that English text can produce.
 SYMBOLS = {
@@ -106,6 +107,7 @@ class Utterance:
     phonemes: tuple[Timed, ...]
 
 
+@functools.lru_cache(1)  # who learns a voice and who speaks with it load the same
 def load(path: Path, threads: int = 2) -> Model:
     """Loads the model from its published file; the sound is the same for any number of threads."""
     published = path.read_bytes()
@@ -231,7 +233,7 @@ def accented(words: list[Word]) -> list[Word]:
     if not words or any("ˈ" in word.symbols for word in words):
         return words
     weak = words[-1].symbols
-    strong = weak.replace("ˌ", "ˈ") if "ˌ" in weak else VOWELS.sub(r"ˈ\g<0>", weak, count=1)
+    strong = weak.replace("ˌ", "ˈ") if "ˌ" in weak else re.sub(f"[{VOWELS}]", r"ˈ\g<0>", weak, count=1)
     return [*words[:-1], replace(words[-1], symbols=strong)]
 
 

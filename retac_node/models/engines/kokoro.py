@@ -1,6 +1,5 @@
 """The engine that comes with the project: Kokoro-82M in the style found for a voice, given its timbre.  Offline."""
 
-import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,17 +26,12 @@ class Voice:
     held: convert.Exemplars
 
     def planned(self, line: str, pace: float) -> float:
-        return kokoro.planned(loaded(self.model), self.style.styles, line, pace) + LAST
+        return kokoro.planned(kokoro.load(self.model), self.style.styles, line, pace) + LAST
 
     def says(self, line: str, pace: float, telling: Telling) -> Speech:
         def track(pieces: list[list[kokoro.Word]]) -> Iterable[list[kokoro.Word]]:
             return telling.track(pieces, label="speaking the line")
 
-        said = kokoro.speak(loaded(self.model), self.style.styles, line, pace, self.style.tune, track)
+        said = kokoro.speak(kokoro.load(self.model), self.style.styles, line, pace, self.style.tune, track)
         samples = convert.toward(said.samples, self.held, self.style.average)
         return Speech.of(samples, kokoro.RATE, said.words, said.phonemes)
-
-
-@functools.lru_cache(1)
-def loaded(model: Path) -> kokoro.Model:
-    return kokoro.load(model)
