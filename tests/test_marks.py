@@ -144,6 +144,13 @@ def test_another_language_is_refused_with_what_can_be_spoken(line: str, language
         "The Café de la Paix is in Paris.",
         "Die, monster, die!",
         "Les met Di.",
+        "The key is 9a7e2e.",
+        "9a7e2e",
+        "W W W.",
+        "Vitamin E, o and e.",
+        "Platform E. Gate Y, seat O.",
+        "Example dot com, dot com, dot com.",
+        "Na na na na, hey Jude.",
     ],
 )
 def test_english_with_foreign_words_is_english(line: str) -> None:

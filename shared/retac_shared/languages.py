@@ -34,19 +34,21 @@ COMMONEST = {
     "Indonesian": """yang ini itu dengan untuk tidak dari saya kamu anda kami kita mereka apa bagaimana kabar
     selamat pagi terima kasih hari sudah akan bisa juga""",
 }
-WORDS = {language: frozenset(words.split()) for language, words in COMMONEST.items()}
+WORDS = {language: frozenset(words.split()) - set("bcdefghjklmnopqrstuvwxyz") for language, words in COMMONEST.items()}
 FEWEST = 3  # words from which a text can be told
 
 
 def foreign(text: str) -> str:
     """Gives the language that the text reads as; "" for English and for what cannot be told.
 
-    At least two words, and a quarter of all, must be another language's, and more of them than English ones.
+    Two different words at least, and a quarter of all, must be another language's, and more of them than English ones.
+    A serial number's letters and letters that stand alone, as in a spelled name, are no words of any.
     """
-    found = re.findall(r"[^\W\d_]+(?:['’][^\W\d_]+)*", text.lower().replace("’", "'"))
+    found = re.findall(r"\b[^\W\d_]+(?:'[^\W\d_]+)*\b", text.lower().replace("’", "'"))
     if len(found) < FEWEST:
         return ""
     hits = {language: sum(word in words for word in found) for language, words in WORDS.items()}
     english = hits.pop("English")
     language = max(hits, key=lambda name: hits[name])
-    return language if hits[language] >= max(2, english + 1, len(found) / 4) else ""
+    different = len(WORDS[language].intersection(found))
+    return language if different > 1 and hits[language] >= max(english + 1, len(found) / 4) else ""
