@@ -5,7 +5,7 @@ import onnx
 import pytest
 
 from retac_node import assets
-from retac_node.models import kokoro, kokoro_graph
+from retac_node.models import kokoro, kokoro_graph, kokoro_letters
 from retac_node.ops import sound
 
 needs_model = pytest.mark.skipif(not assets.available("kokoro"), reason="no voice model here")
@@ -13,7 +13,7 @@ needs_model = pytest.mark.skipif(not assets.available("kokoro"), reason="no voic
 
 def allowed(line: str, frames: int = 4) -> np.ndarray:
     """Tells where a pitch is allowed, token by token, if each lasts as many frames."""
-    words = kokoro.spell(line)
+    words = kokoro_letters.spell(line)
     tokens = len(" ".join(word.symbols for word in words)) + 2
     found = kokoro.voiced(words, np.full(tokens, frames, np.float32))
     late = np.pad(found, (2 * kokoro.EARLY, 0))[: len(found)]  # by tokens, not by their sound
@@ -31,7 +31,7 @@ def test_a_line_of_voiced_sounds_has_its_pitch_from_the_first_on() -> None:
 
 @pytest.mark.parametrize(("line", "spelled"), [("How?", "hˈW?"), ("The.", "ðˈə."), ("Stop it.", "stˈɑp ɪt.")])
 def test_each_phrase_has_a_stress(line: str, spelled: str) -> None:
-    assert " ".join(word.symbols for word in kokoro.spell(line)) == spelled
+    assert " ".join(word.symbols for word in kokoro_letters.spell(line)) == spelled
 
 
 def test_weights_are_what_was_stored_less_the_zero_times_the_scale() -> None:

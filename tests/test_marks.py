@@ -6,7 +6,7 @@ from retac_shared import marks
 from retac_shared.options import MAX_WORDS, VoiceOptions, check_text
 
 from retac_node import assets
-from retac_node.models import aligner, kokoro, recogniser
+from retac_node.models import aligner, kokoro, kokoro_letters, recogniser
 from retac_node.ops import phonemes, sound, text
 from retac_node.ops.phrases import phrases
 
@@ -33,14 +33,16 @@ def test_arpabet_and_ipa_give_the_synthesisers_letters(phones: str, letters: str
 
 def test_every_accepted_symbol_can_be_spoken() -> None:
     for letters in (*marks.ARPABET.values(), *marks.IPA.values()):
-        assert all(letter in kokoro.SYMBOLS for letter in letters)
+        assert all(letter in kokoro_letters.SYMBOLS for letter in letters)
     assert [phonemes.from_symbols(marks.ARPABET[phone])[0][0] for phone in phonemes.ARPABET] == [
         *phonemes.ARPABET.values()
     ]
 
 
 def test_a_marked_word_is_shown_as_written_and_said_as_marked() -> None:
-    words = kokoro.spell("Dr. [Nguyen](W IH1 N)'s dog saw the [owl](/aʊl/)-like [4K](F AO1 R K EY1) [Xi](SH IY1).")
+    words = kokoro_letters.spell(
+        "Dr. [Nguyen](W IH1 N)'s dog saw the [owl](/aʊl/)-like [4K](F AO1 R K EY1) [Xi](SH IY1)."
+    )
     assert [word.label for word in words] == ["Doctor", "Nguyen's", "dog", "saw", "the", "owl", "like", "4K", "Xi"]
     assert [words[i].symbols for i in (1, 4, 5, 7, 8)] == ["wˈɪnz", "ði", "ˈWl", "fˈɔɹkˈA", "ʃˈi."]
 
@@ -86,15 +88,15 @@ def test_marks_are_not_counted_as_words_and_their_ipa_is_no_foreign_script() -> 
 
 
 def test_a_pause_ends_a_pass_and_the_phrase_goes_on() -> None:
-    words = kokoro.spell("Well [pause 0.5] I think so.")
+    words = kokoro_letters.spell("Well [pause 0.5] I think so.")
     assert [word.pause for word in words] == [0.5, None, None, None]
-    assert [len(piece) for piece in kokoro.passes(words)] == [1, 3]
+    assert [len(piece) for piece in kokoro_letters.passes(words)] == [1, 3]
     assert words[0].symbols.endswith(",")
 
 
 def test_stars_stress_the_words_they_stand_around() -> None:
     line = "I said *no*, Dr. *Brown*. [pause 0.3] Give *$25* to *[Nguyen](W IH1 N)*!"
-    assert [word.label for word in kokoro.spell(line) if word.stressed] == [
+    assert [word.label for word in kokoro_letters.spell(line) if word.stressed] == [
         "no", "Brown", "twenty-five", "dollars", "Nguyen"
     ]  # fmt: skip
     assert text.words(line)[:6] == ["i", "said", "no", "doctor", "brown", "give"]

