@@ -37,7 +37,8 @@ MARKS = 'ˈˌ .,?!;:—…()"“”'  # letters of the model that are no sounds
 VOICELESS = "ptkfθsʃʧ"
 SONORANT = tuple(VOWELS + "mnŋlɹjw")  # no hiss stands beside these
 SHORT = 30  # letters: a pass with fewer is said between these sentences, for alone the model hums, adds and swallows
-BEFORE, AFTER = "I told them again.", "That is what I said."
+BEFORE, AFTER = "I told them again.", "Come and tell me."  # the second begins with a stop: a voice would run into it
+HASTY, LONG = 1.5, 0.4  # the pace of these, and of the pause before the line: a shorter one the model fills
 
 
 @dataclass(frozen=True)
@@ -192,15 +193,24 @@ class Script:
     letters: int  # of the pass
     followed: bool
 
+    def paces(self) -> F32:
+        """Gives (tokens + 2,) paces: of a few words alone the model swallows sounds, so they are said slowly."""
+        slowest, few, enough = HURRIED
+        clear = np.interp(self.letters, (few, enough), (slowest, 1.0))
+        paces = np.full(len(written(self.words)) + 2, HASTY if self.first > 1 else clear, np.float32)
+        paces[max(self.first - 2, 0) : self.first] = LONG if self.first > 1 else clear
+        paces[self.first :][: self.letters + 1] = clear  # and the pause after it
+        return paces
+
     def own(self, times: NDArray[np.floating]) -> NDArray[np.floating]:
         """Picks of (tokens + 3,) starts those of the pass's letters, of the space after it and of what follows."""
         return times[self.first :][: self.letters + 2]
 
     def part(self, audio: F32, times: NDArray[np.floating]) -> tuple[int, int]:
-        """Says which samples of the whole are the pass; it is cut where it is quietest in the pauses around."""
+        """Says which samples of the whole are the pass; it is cut in the pauses around."""
         last = self.first + self.letters
-        start = quietest(audio, times[self.first - 3], times[self.first]) if self.first > 1 else 0
-        return start, quietest(audio, times[last - 1], times[last + 1]) if self.followed else len(audio)
+        start = last_quiet(audio, times[self.first - 3], times[self.first]) if self.first > 1 else 0
+        return start, last_quiet(audio, times[last - 1], times[last + 1]) if self.followed else len(audio)
 
 
 def scripted(piece: list[Word]) -> Script:
@@ -216,10 +226,15 @@ def written(words: list[Word]) -> str:
     return " ".join(word.symbols for word in words)
 
 
-def quietest(audio: F32, start: float, stop: float) -> int:
-    """Gives the middle of the quietest 10 ms between two times in seconds, in samples."""
-    first, hop = int(start * RATE), int(sound.HOP * RATE)
-    return first + int(sound.levels(audio[first : int(stop * RATE)], RATE).argmin()) * hop + hop // 2
+def last_quiet(audio: F32, start: float, stop: float) -> int:
+    """Gives the sample of the last quiet place between two times in seconds, or of the quietest if none is quiet.
+
+    The last, for a stop at a sentence's end is quiet itself before it is released.
+    """
+    first, last = (round(time / sound.HOP) for time in (start, stop))
+    level = sound.levels(audio, RATE)[first:last]
+    quiet = max(float(level.min()), sound.gated_level(audio, RATE) - FADING)
+    return (first + int(np.flatnonzero(level <= quiet)[-1])) * int(sound.HOP * RATE)
 
 
 def feeds(styles: F32, script: Script, speed: float) -> dict[str, NDArray]:
@@ -227,14 +242,8 @@ def feeds(styles: F32, script: Script, speed: float) -> dict[str, NDArray]:
     return {
         "tokens": np.array([[0, *(SYMBOLS[symbol] for symbol in symbols), 0]], np.int64),
         "style": styles[len(symbols) - 1][None],  # (1, 256)
-        "speed": speed * clear_pace(script.letters) / where_stressed(script.words, STRESSED[0]),  # (tokens + 2,)
+        "speed": speed * script.paces() / where_stressed(script.words, STRESSED[0]),  # (tokens + 2,)
     }
-
-
-def clear_pace(letters: int) -> float:
-    """Gives the factor by which a line is slowed: of a few words alone the model swallows sounds."""
-    slowest, few, enough = HURRIED
-    return float(np.interp(letters, (few, enough), (slowest, 1.0)))
 
 
 def where_stressed(words: list[Word], factor: float) -> F32:
@@ -243,23 +252,25 @@ def where_stressed(words: list[Word], factor: float) -> F32:
     return np.concatenate([[1.0], *parts]).astype(np.float32)
 
 
-def contour(words: list[Word], frames: F32, pitch: float) -> F32:
+def contour(script: Script, frames: F32, pitch: float) -> F32:
     """Gives the (2 * frames,) factors on the pitch: higher on stressed words, rising and falling over 0.1 s."""
-    steps = np.repeat(where_stressed(words, STRESSED[1]), 2 * frames.astype(int))  # (2 * sum of frames,)
+    steps = np.repeat(where_stressed(script.words, STRESSED[1]), 2 * frames.astype(int))  # (2 * sum of frames,)
     smooth = np.hanning(11)[1:-1]
     moved = np.convolve(np.pad(steps, 4, mode="edge"), smooth / smooth.sum(), mode="valid")
-    return (pitch * moved * voiced(words, frames)).astype(np.float32)
+    return (pitch * moved * voiced(script, frames)).astype(np.float32)
 
 
-def voiced(words: list[Word], frames: F32) -> NDArray[np.bool_]:
+def voiced(script: Script, frames: F32) -> NDArray[np.bool_]:
     """Tells for each half frame, (2 * frames,), whether there may be a pitch: the model hums before short lines.
 
-    There is none before the first sound, nor in the consonants without voice that a line begins with.
+    There is none in the pause before the pass, nor in the consonants without voice that it begins with.
     """
-    letters = written(words)
+    own = written(script.words)[script.first - 1 :]
+    before = own[: len(own) - len(own.lstrip(VOICELESS + MARKS))].rstrip(MARKS)
     edges = 2 * (np.concatenate([[0], np.cumsum(frames)]).astype(int) - EARLY)  # where each token begins to sound
-    before = letters[: len(letters) - len(letters.lstrip(VOICELESS + MARKS))].rstrip(MARKS)
-    return np.arange(2 * int(frames.sum())) >= edges[1 + len(before)] - 2  # 25 ms before the first sound with a voice
+    half = np.arange(2 * int(frames.sum()))
+    begun = half >= edges[script.first + len(before)] - 2  # 25 ms before the first sound with a voice
+    return begun | (half < edges[max(script.first - 2, 0)])
 
 
 def starts(frames: F32) -> NDArray[np.floating]:
@@ -271,7 +282,7 @@ def speak_pass(model: Model, styles: F32, words: list[Word], speed: float, tune:
     script = scripted(words)
     wanted = feeds(styles, script, speed)
     frames = model.lengths.run(None, wanted)[0][0]  # (tokens + 2,)
-    moved = {"pitch": contour(script.words, frames, tune.factor), "spread": np.array([tune.spread], np.float32)}
+    moved = {"pitch": contour(script, frames, tune.factor), "spread": np.array([tune.spread], np.float32)}
     audio = np.asarray(model.whole.run(None, {**wanted, **moved})[0], np.float32).reshape(-1)  # (N,)
     start, stop = script.part(audio, starts(frames))
     samples, cut = sound.trim(clean(audio[start:stop], words), RATE)
