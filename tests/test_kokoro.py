@@ -88,6 +88,19 @@ def test_it_is_cut_at_the_last_quiet_place_or_else_the_quietest() -> None:
     assert 17100 <= kokoro.last_quiet(audio, 0.1, 0.9) <= 17700
 
 
+@pytest.mark.parametrize(("line", "cut"), [("Cut it,", True), ("Hurry up,", False)])
+def test_a_breath_before_the_first_sound_is_cut_away_unless_it_begins_with_one(line: str, cut: bool) -> None:
+    script = kokoro.scripted(kokoro_letters.spell(line))
+    times = kokoro.starts(np.full(len(kokoro.written(script.words)) + 2, 4.0, np.float32))
+    audio = np.sin(np.arange(int(times[-1] * kokoro.RATE))).astype(np.float32)
+    pause = int(times[script.first - 2] * kokoro.RATE)
+    audio[pause : pause + 1200] = 0
+    start, stop = script.part(audio, times)
+    assert stop == len(audio)
+    assert (start == int((times[script.first] - kokoro.EARLIEST) * kokoro.RATE)) is cut
+    assert (pause < start < pause + 1200) is not cut
+
+
 def test_weights_are_what_was_stored_less_the_zero_times_the_scale() -> None:
     stored = np.array([[[0, 100, 200]], [[201, 100, 99]]], np.uint8)
     kernel = kokoro_graph.in_a_line(stored, np.uint8(100), np.float32(0.5))

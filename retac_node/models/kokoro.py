@@ -29,6 +29,9 @@ PAUSES = {".": 0.32, "?": 0.34, "!": 0.30, "…": 0.40, ";": 0.24, ":": 0.24, "�
 HURRIED = (0.88, 20, 60)  # the pace that a line of 20 letters needs to be clear; one of 60 needs none
 STRESSED = (1.25, 1.15)  # how much longer and higher a stressed word is
 FADED = (0.21, 0.05)  # seconds from the last sound's end to where its tokens end (measured: 0.23 ± 0.07); if followed
+EARLIEST = 0.05  # seconds by which a line's first sound may come before its token, if it is none of these
+BREATHED = "hfθsʃ"
+FADE = 0.010  # seconds
 FADING = 40.0  # dB below the speech where a sound before a pause is over
 SHORTEST = 0.03  # seconds that a sound lasts
 EARLY = 3  # frames by which the sound comes before the token lengths say (measured: 75 ± 15 ms)
@@ -197,10 +200,11 @@ class Script:
         """Gives (tokens + 2,) paces: of a few words alone the model swallows sounds, so they are said slowly."""
         slowest, few, enough = HURRIED
         clear = np.interp(self.letters, (few, enough), (slowest, 1.0))
-        paces = np.full(len(written(self.words)) + 2, HASTY if self.first > 1 else clear, np.float32)
-        paces[max(self.first - 2, 0) : self.first] = LONG if self.first > 1 else clear
-        paces[self.first :][: self.letters + 1] = clear  # and the pause after it
-        return paces
+        tokens = len(written(self.words)) + 2
+        if self.first == 1:
+            return np.full(tokens, clear, np.float32)
+        lengths = (self.first - 2, 2, self.letters + 1, tokens - self.first - self.letters - 1)
+        return np.repeat(np.array([HASTY, LONG, clear, HASTY], np.float32), lengths)
 
     def own(self, times: NDArray[np.floating]) -> NDArray[np.floating]:
         """Picks of (tokens + 3,) starts those of the pass's letters, of the space after it and of what follows."""
@@ -208,8 +212,12 @@ class Script:
 
     def part(self, audio: F32, times: NDArray[np.floating]) -> tuple[int, int]:
         """Says which samples of the whole are the pass; it is cut in the pauses around."""
+        if self.first == 1:
+            return 0, len(audio)
         last = self.first + self.letters
-        start = last_quiet(audio, times[self.first - 3], times[self.first]) if self.first > 1 else 0
+        quiet = last_quiet(audio, times[self.first - 3], times[self.first])
+        breathed = written(self.words)[self.first - 1 :].lstrip(MARKS)[:1] in BREATHED
+        start = quiet if breathed else max(quiet, int((times[self.first] - EARLIEST) * RATE))
         return start, last_quiet(audio, times[last - 1], times[last + 1]) if self.followed else len(audio)
 
 
@@ -285,7 +293,8 @@ def speak_pass(model: Model, styles: F32, words: list[Word], speed: float, tune:
     moved = {"pitch": contour(script, frames, tune.factor), "spread": np.array([tune.spread], np.float32)}
     audio = np.asarray(model.whole.run(None, {**wanted, **moved})[0], np.float32).reshape(-1)  # (N,)
     start, stop = script.part(audio, starts(frames))
-    samples, cut = sound.trim(clean(audio[start:stop], words), RATE)
+    own = sound.faded(audio[start:stop], int(FADE * RATE), int(FADE * RATE))
+    samples, cut = sound.trim(clean(own, words), RATE)
     spoken, sounds = timed(words, script.own(starts(frames)) - (start + cut) / RATE, len(samples) / RATE)
     return Utterance(samples, *before_pauses(spoken, sounds, samples))
 
