@@ -39,7 +39,7 @@ LEAD = -EARLY * FRAME / RATE  # seconds
 MARKS = 'ˈˌ .,?!;:—…()"“”'  # letters of the model that are no sounds
 VOICELESS = "ptkfθsʃʧ"
 SONORANT = tuple(VOWELS + "mnŋlɹjw")  # no hiss stands beside these
-SHORT = 30  # letters: a pass with fewer is said between these sentences, for alone the model hums, adds and swallows
+SHORT = 24  # letters: a pass with fewer is said between these sentences, for alone the model hums, adds and swallows
 BEFORE, AFTER = "I told them again.", "Come and tell me."  # the second begins with a stop: a voice would run into it
 HASTY, LONG = 1.5, 0.4  # the pace of these, and of the pause before the line: a shorter one the model fills
 
