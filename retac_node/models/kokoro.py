@@ -161,10 +161,8 @@ def planned(model: Model, styles: F32, line: str, speed: float) -> float:
 
 def hummed(contour: InferenceSession, styles: F32, line: str) -> F32:
     """Gives the pitch of the voiced frames of a line, 12.5 ms each, in Hz, for a thirtieth of the work of `speak`."""
-    found = [
-        contour.run(None, feeds(styles, scripted(piece), 1.0))[0][0] for piece in pieces_of(line)
-    ]  # (2 * frames,) each
-    every = np.concatenate(found)
+    scripts = map(scripted, pieces_of(line))
+    every = np.concatenate([contour.run(None, feeds(styles, script, 1.0))[0][0] for script in scripts])  # (2 * frames,)
     return every[every > VOICED]
 
 
@@ -196,6 +194,11 @@ class Script:
     letters: int  # of the pass
     followed: bool
 
+    @property
+    def onward(self) -> str:
+        """The letters from the pass's first on."""
+        return written(self.words)[self.first - 1 :]
+
     def paces(self) -> F32:
         """Gives (tokens + 2,) paces: of a few words alone the model swallows sounds, so they are said slowly."""
         slowest, few, enough = HURRIED
@@ -216,7 +219,7 @@ class Script:
             return 0, len(audio)
         last = self.first + self.letters
         quiet = last_quiet(audio, times[self.first - 3], times[self.first])
-        breathed = written(self.words)[self.first - 1 :].lstrip(MARKS)[:1] in BREATHED
+        breathed = self.onward.lstrip(MARKS)[:1] in BREATHED
         start = quiet if breathed else max(quiet, int((times[self.first] - EARLIEST) * RATE))
         return start, last_quiet(audio, times[last - 1], times[last + 1]) if self.followed else len(audio)
 
@@ -273,7 +276,7 @@ def voiced(script: Script, frames: F32) -> NDArray[np.bool_]:
 
     There is none in the pause before the pass, nor in the consonants without voice that it begins with.
     """
-    own = written(script.words)[script.first - 1 :]
+    own = script.onward
     before = own[: len(own) - len(own.lstrip(VOICELESS + MARKS))].rstrip(MARKS)
     edges = 2 * (np.concatenate([[0], np.cumsum(frames)]).astype(int) - EARLY)  # where each token begins to sound
     half = np.arange(2 * int(frames.sum()))
